@@ -1,0 +1,43 @@
+"""The Flask application: settings in, a dashboard out."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+from flask import Flask
+
+from webapp import models  # noqa: F401  (every table is known once this is imported)
+from webapp.config import Settings
+from webapp.database import engine_options
+from webapp.extensions import csrf, db, limiter, login_manager, migrate
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Rooms with a `register(app)`, in the order in which they are entered.
+ROOMS: tuple[str, ...] = ()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application.
+
+    Args:
+        settings: of this installation; read from the environment unless given.
+    """
+    settings = settings or Settings.from_env()
+    app = Flask("webapp", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config.update(
+        RATELIMIT_STORAGE_URI="memory://",
+        SECRET_KEY=settings.secret_key or os.urandom(32).hex(),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        TESTING=settings.testing,
+    )
+    app.extensions["settings"] = settings
+    for extension in (db, csrf, login_manager, limiter):
+        extension.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "webapp" / "migrations"), render_as_batch=True)
+    for room in ROOMS:
+        import_module(room).register(app)
+    return app

@@ -1,0 +1,95 @@
+"""The database engine: one set of rules for SQLite and PostgreSQL, usable with and without Flask."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from webapp.config import Settings
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+# A transaction that will write says so before it begins (see `writing`): SQLite must take its lock at
+# BEGIN, since a deferred transaction that reads first is turned away, or loses updates, when it writes.
+_will_write: ContextVar[bool] = ContextVar("will_write", default=False)
+
+# Milliseconds that a SQLite connection waits for another writer before it gives up.
+BUSY_TIMEOUT = 10_000
+
+
+def json_dumps(value: Any) -> str:
+    """JSON text for a JSON column; decimals stay numbers with the digits they came with."""
+    return _encoder.encode(value).decode()
+
+
+def json_loads(text: str | bytes) -> Any:
+    """What a JSON column holds; a number with a fraction comes back as a Decimal."""
+    return _decoder.decode(text)
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """Arguments of `create_engine` that Flask-SQLAlchemy and `make_engine` share."""
+    options: dict[str, Any] = {"json_serializer": json_dumps, "json_deserializer": json_loads}
+    if not settings.database_url.startswith("sqlite"):
+        options |= {
+            "pool_pre_ping": True,
+            "pool_size": 10,
+            "max_overflow": 20,
+            "pool_timeout": 5,
+            "connect_args": {"connect_timeout": 3},
+        }
+    return options
+
+
+def make_engine(settings: Settings) -> Engine:
+    """An engine of its own, for the webhook, the jobs and the tests."""
+    return create_engine(settings.database_url, **engine_options(settings))
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Inside this block every transaction that begins takes SQLite's write lock at once."""
+    token = _will_write.set(True)
+    try:
+        yield
+    finally:
+        _will_write.reset(token)
+
+
+@contextmanager
+def begin(engine: Engine) -> Iterator[Connection]:
+    """One write transaction: committed at the end of the block, rolled back when it raises."""
+    with writing(), engine.begin() as connection:
+        yield connection
+
+
+@event.listens_for(Engine, "connect")
+def _prepare(dbapi_connection: Any, _record: Any) -> None:
+    if not isinstance(dbapi_connection, sqlite3.Connection):
+        return
+    # The driver's own transaction handling begins too late; `_begin` does it.
+    dbapi_connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        f"busy_timeout = {BUSY_TIMEOUT}",
+        "temp_store = MEMORY",
+        "cache_size = -65536",
+    ):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _will_write.get() else "BEGIN")

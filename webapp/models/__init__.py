@@ -1,0 +1,34 @@
+"""Tables, and the verbs of one row. Importing this package makes every table known."""
+
+from webapp.models.account import Invitation, Login, User
+from webapp.models.attribute import AttributeSighting, CustomAttribute
+from webapp.models.audit import AuditLine
+from webapp.models.base import Base, now
+from webapp.models.customer import Contact, Customer, DataSourceCustomer
+from webapp.models.event import Event
+from webapp.models.person import Company, Identifier, Person
+from webapp.models.source import Rejection, Source, Tally, WebhookUrl
+from webapp.models.sync import Sync
+
+__all__ = [
+    "AttributeSighting",
+    "AuditLine",
+    "Base",
+    "Company",
+    "Contact",
+    "CustomAttribute",
+    "Customer",
+    "DataSourceCustomer",
+    "Event",
+    "Identifier",
+    "Invitation",
+    "Login",
+    "Person",
+    "Rejection",
+    "Source",
+    "Sync",
+    "Tally",
+    "User",
+    "WebhookUrl",
+    "now",
+]

@@ -1,0 +1,48 @@
+"""The registry of custom attributes: what the account knows of a key, and what each source told."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.models.base import NEVER_REUSED, Base, Id, Micros
+
+ENTITIES = ("customer", "contact")
+
+
+class CustomAttribute(Base):
+    """One key of customers or of contacts, as people have set it up."""
+
+    __tablename__ = "custom_attributes"
+    __table_args__ = (UniqueConstraint("entity", "key"), NEVER_REUSED)
+
+    id: Mapped[Id]
+    entity: Mapped[str]
+    """`customer` or `contact`."""
+    key: Mapped[str]
+    hidden: Mapped[bool] = mapped_column(default=False)
+    """Imported, but not offered as a column."""
+    ignored: Mapped[bool] = mapped_column(default=False)
+    """Not imported: a re-sync takes it off the records, and puts it back when this is undone."""
+
+
+class AttributeSighting(Base):
+    """What one source told of one key. The type of a key follows from all sightings (`domain/attributes.py`)."""
+
+    __tablename__ = "attribute_sightings"
+    __table_args__ = (UniqueConstraint("source_id", "generation", "entity", "key"),)
+
+    id: Mapped[Id]
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    generation: Mapped[int]
+    entity: Mapped[str]
+    key: Mapped[str]
+    types: Mapped[int]
+    """A bit for each type ever told: String 1, Integer 2, Decimal 4, Timestamp 8, Boolean 16."""
+    over_limit: Mapped[bool] = mapped_column(default=False)
+    """The source told more keys than it may: this one is counted here and kept nowhere else."""
+    count: Mapped[int] = mapped_column(default=0)
+    """Events that told it."""
+    first_at: Mapped[Micros]
+    first_event_id: Mapped[int]
+    last_at: Mapped[Micros]

@@ -1,0 +1,51 @@
+"""The inbox: every call as it came, append-only until the source is deleted or retention ends."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros
+
+PENDING, APPLIED, IGNORED, PARKED = 0, 1, 2, 3
+STATES = {PENDING: "pending", APPLIED: "applied", IGNORED: "ignored", PARKED: "parked"}
+
+
+class Event(Base):
+    """One event. The webhook writes the upper half; the projection writes the lower half once."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("source_id", "digest"), NEVER_REUSED)
+
+    id: Mapped[Id]
+    """Also the order of receipt."""
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    digest: Mapped[Bytes]
+    """Of the event without `sent_at`: the very same event is stored once (`domain/wire.py`)."""
+    received_at: Mapped[Micros]
+    body: Mapped[Bytes]
+    """The bytes as received."""
+    state: Mapped[int] = mapped_column(SmallInteger, default=PENDING)
+
+    type: Mapped[str | None]
+    message_id: Mapped[str | None]
+    occurred_at: Mapped[Micros | None]
+    """The event's own time."""
+    subject: Mapped[Bytes | None]
+    """Key of the identifier it speaks of (`domain/identity.py`), for "the events that made this"."""
+    company: Mapped[Bytes | None]
+    """Key of the company it names."""
+    reason: Mapped[str | None]
+    """Why nothing was imported (a code of `domain/segment.py`), or why it was parked."""
+    warnings: Mapped[list[list[str]] | None] = mapped_column(Json)
+    """Pairs of code and detail."""
+
+
+Index("ix_events_waiting", Event.source_id, Event.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
+Index("ix_events_parked", Event.source_id, Event.id, sqlite_where=text("state = 3"), postgresql_where=text("state = 3"))
+Index("ix_events_source_id_id", Event.source_id, Event.id)
+_told = {"sqlite_where": text("subject IS NOT NULL"), "postgresql_where": text("subject IS NOT NULL")}
+Index("ix_events_subject", Event.source_id, Event.subject, Event.id, **_told)
+_named = {"sqlite_where": text("company IS NOT NULL"), "postgresql_where": text("company IS NOT NULL")}
+Index("ix_events_company", Event.source_id, Event.company, Event.id, **_named)
+Index("ix_events_message_id", Event.source_id, Event.message_id)
