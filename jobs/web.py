@@ -1,0 +1,60 @@
+"""The web server: `python -m jobs.web`.
+
+Granian buffers slow clients in Rust and hands whole requests to a fixed number of Python threads.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from jobs.lifeline import die_with_parent
+from webapp.config import Settings
+
+_ROOT = Path(__file__).resolve().parents[1]
+_GRACE = 20  # seconds in which requests that have begun are finished
+
+
+def load() -> Callable[..., Any]:
+    """Import the application inside the serving process, which must not outlive the one that started it."""
+    if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
+        die_with_parent(parent.pid)
+    from wsgi import app
+
+    return app
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        0 after an orderly stop.
+    """
+    settings = Settings.from_env()
+    Server(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.auto,
+        websockets=False,
+        workers=1,  # one process, one writer: events of all threads share its group commits
+        blocking_threads=settings.web_threads,
+        backlog=1024,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GRACE,
+        # A webhook's URL is a secret; the application logs requests itself and knows what to hide.
+        log_access=False,
+        log_level=LogLevels.warning,
+        working_dir=_ROOT,
+    ).serve(target_loader=load, wrap_loader=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
