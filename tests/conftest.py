@@ -1,0 +1,281 @@
+"""What tests stand on: both databases, the application, a real queue, a real browser."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import Engine
+
+from jobs import broker as brokers
+from jobs.lifeline import die_with_parent
+from tests import postgres
+from webapp.app import create_app
+from webapp.config import Settings
+from webapp.database import make_engine
+from webapp.extensions import db
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRET = "a key for tests only, as long as a real one"
+IN_CI = bool(os.environ.get("CI"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HTMX = "htmx"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In CI everything that tests need is there, so a test that is skipped there is a failure."""
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
+
+
+def settings_for(database_url: str, data_dir: Path) -> Settings:
+    """Settings of an installation for one test."""
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    return Settings(data_dir=data_dir, database_url=database_url, secret_key=SECRET, testing=True)
+
+
+def migrate(settings: Settings) -> None:
+    """Make the tables, in the way that a real start does."""
+    app = create_app(settings)
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    migrate(settings_for(f"sqlite:///{folder}/template.db", folder))
+    return folder / "template.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server for this session."""
+    folder = postgres.programs()
+    if folder is None:
+        pytest.skip("PostgreSQL is not installed here (on Debian: apt-get install postgresql)")
+    with postgres.running(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: postgres.Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a migrated PostgreSQL database to copy."""
+    name = postgres_server.create()
+    migrate(settings_for(postgres_server.url(name), tmp_path_factory.mktemp("postgres")))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, migrated database; each test runs once on SQLite and once on PostgreSQL.
+
+    A test for which one database is enough says
+    `@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`.
+    """
+    if request.param == "sqlite":
+        path = tmp_path / "tributary.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("postgres_template")
+    server = request.getfixturevalue("postgres_server")
+    name = server.create(template)
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of an installation of its own, without a queue."""
+    return settings_for(database_url, tmp_path / "data")
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on the test's database."""
+    made = make_engine(settings)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The dashboard. No context is pushed: a pushed one would keep its session between two requests."""
+    made = create_app(settings)
+    yield made
+    with made.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Somebody's browser without JavaScript, not signed in."""
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def broker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real queue server for this session."""
+    with brokers.running(tmp_path_factory.mktemp("broker")) as url:
+        yield url
+
+
+@pytest.fixture
+def broker(broker_server: str) -> str:
+    """URL of a real, empty queue server."""
+    with closing(redis.Redis.from_url(broker_server)) as server:
+        server.flushall()
+    return broker_server
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A Tributary that listens.
+
+    Attributes:
+        url: its address, without a slash at the end.
+        settings: what it runs with.
+    """
+
+    url: str
+    settings: Settings
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment that gives a process these settings."""
+    return os.environ | {
+        "DATA_DIR": str(settings.data_dir),
+        "DATABASE_URL": settings.database_url,
+        "SECRET_KEY": settings.secret_key,
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "REDIS_URL": settings.redis_url or "",
+        "PUBLIC_URL": settings.public_url or "",
+    }
+
+
+@pytest.fixture
+def live_server(settings: Settings) -> Iterator[LiveServer]:
+    """The real web server, in a process of its own, on the test's database."""
+    settings = replace(settings, port=free_port(), testing=False)
+    with open(settings.data_dir / "web.log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs.web"],
+            env=environment_of(settings),
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+    server = LiveServer(f"http://127.0.0.1:{settings.port}", settings)
+    try:
+        _wait_for(server, process)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(server: LiveServer, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(server.url + "/healthz", timeout=2):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the web server did not start: {(server.settings.data_dir / 'web.log').read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A real browser, for this session."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed here (on Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        program = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield program
+        program.close()
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """A fresh profile of a real browser (playwright's BrowserContext), cut off from the network.
+
+    The htmx that pages load from its public address comes from `static/vendor` here; the browser checks the
+    page's integrity hash against it all the same.
+    """
+    context = chromium.new_context()
+    context.set_default_timeout(10_000)
+    context.route(lambda url: not url.startswith("http://127.0.0.1"), _from_vendor)
+    yield context
+    context.close()
+
+
+def _from_vendor(route: Any) -> None:
+    url = route.request.url
+    files = sorted((ROOT / "static" / "vendor").glob("htmx*.js"))
+    if HTMX in url and files:
+        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
+        route.fulfill(path=files[0], headers=headers)
+    else:
+        route.abort()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of a real browser; the test fails when a script fails or the page breaks its own policy."""
+    made = browser.new_page()
+    complaints: list[str] = []
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    made.on(
+        "console",
+        lambda message: complaints.append(message.text) if "Security Policy" in message.text else None,
+    )
+    yield made
+    assert not complaints
