@@ -1,0 +1,253 @@
+"""Sources: add one, change it, pause it, give it another URL. Each verb is one transaction with its audit line."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.database import writing
+from webapp.models import Source, WebhookUrl, now
+from webapp.models.base import new_uuid
+from webapp.models.source import MICROS_PER_HOUR, POLICIES
+from webapp.services import audit, tokens
+
+LONGEST_NAME = 255
+PREFIX = "ds_"
+# What a person may choose between, in hours, for an old URL to live on.
+GRACES = {0: "At once", 1: "In 1 hour", 24: "In 24 hours"}
+PAUSES = ("keep", "refuse")
+
+
+class Refused(ValueError):
+    """What was asked for cannot be done; the text is for the person who asked.
+
+    Attributes:
+        field: the name of the field it is about.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it: a user's id, or None for the command line."""
+
+    user_id: int | None = None
+
+
+COMMAND_LINE = Actor()
+
+
+def find(session: Session, public_id: str) -> Source | None:
+    """The source with this public id, unless there is none or it is being deleted."""
+    if not public_id.startswith(PREFIX):
+        return None
+    wanted = select(Source).where(Source.uuid == public_id.removeprefix(PREFIX), Source.state == "active")
+    return session.scalars(wanted).one_or_none()
+
+
+def live_url(session: Session, source: Source) -> WebhookUrl | None:
+    """The URL that Segment should post to now."""
+    return session.scalars(_urls(source).where(WebhookUrl.replaced_at.is_(None))).first()
+
+
+def old_urls(session: Session, source: Source) -> list[WebhookUrl]:
+    """The URLs that were replaced, the latest first."""
+    wanted = _urls(source).where(WebhookUrl.replaced_at.is_not(None))
+    return list(session.scalars(wanted.order_by(WebhookUrl.id.desc())))
+
+
+def add(session: Session, settings: Settings, name: str, policy: str, token: str, by: Actor = COMMAND_LINE) -> Source:
+    """Add a Segment source.
+
+    Args:
+        session: of the caller; what it has read so far is read again.
+        settings: hold the key that seals the token.
+        name: as typed; blanks around it are taken off.
+        policy: `user` or `company`.
+        token: of its webhook URL (`tokens.make_token`).
+        by: who adds it.
+
+    Raises:
+        Refused: the name is empty, too long, unreadable or taken, or there is no such policy.
+    """
+    name = checked_name(name)
+    _check_policy(policy)
+    at = now()
+    with _transaction(session), _name_is_free(name):
+        source = Source(
+            uuid=new_uuid(),
+            name=name,
+            name_key=name_key(name),
+            policy=policy,
+            applied_policy=policy,
+            created_at=at,
+            urls=[_sealed(settings, token, at)],
+        )
+        session.add(source)
+        session.flush()
+        audit.record(session, "source.added", by.user_id, source_uuid=source.uuid, policy=policy)
+    return source
+
+
+def rename(session: Session, source: Source, name: str, by: Actor = COMMAND_LINE) -> bool:
+    """Give a source another name; False when it has that name already.
+
+    Raises:
+        Refused: the name is empty, too long, unreadable or taken.
+    """
+    name = checked_name(name)
+    with _transaction(session), _name_is_free(name):
+        _lock(session, source)
+        if source.name == name:
+            return False
+        source.name, source.name_key = name, name_key(name)
+        session.flush()
+        audit.record(session, "source.renamed", by.user_id, source_uuid=source.uuid)
+    return True
+
+
+def change_policy(session: Session, source: Source, policy: str, by: Actor = COMMAND_LINE) -> bool:
+    """Save another policy; False when it was that already. The tables change only with a re-sync.
+
+    Raises:
+        Refused: there is no such policy.
+    """
+    _check_policy(policy)
+    with _transaction(session):
+        _lock(session, source)
+        if source.policy == policy:
+            return False
+        before, source.policy = source.policy, policy
+        audit.record(session, "source.policy_changed", by.user_id, source_uuid=source.uuid, before=before, after=policy)
+    return True
+
+
+def regenerate(
+    session: Session, settings: Settings, source: Source, grace_hours: int = 0, by: Actor = COMMAND_LINE
+) -> str:
+    """Make a new webhook URL and end the old one, at once or after a grace period.
+
+    Args:
+        session: of the caller.
+        settings: hold the key that seals the token.
+        source: whose URL it is.
+        grace_hours: how long calls to the old URL are still taken, in hours.
+        by: who asked.
+
+    Returns:
+        The new token.
+    """
+    token, at = tokens.make_token(), now()
+    with _transaction(session):
+        _lock(session, source)
+        for url in session.scalars(_urls(source).where(WebhookUrl.replaced_at.is_(None))):
+            url.replaced_at, url.ends_at, url.token_sealed = at, at + grace_hours * MICROS_PER_HOUR, None
+        new = _sealed(settings, token, at)
+        new.source_id = source.id
+        session.add(new)
+        audit.record(
+            session, "source.url_regenerated", by.user_id, source_uuid=source.uuid, grace_hours=grace_hours
+        )
+    return token
+
+
+def pause(session: Session, source: Source, mode: str, by: Actor = COMMAND_LINE) -> bool:
+    """Pause a source: `keep` receives and lets events wait, `refuse` answers 503. False when it was so already.
+
+    Raises:
+        Refused: there is no such way to pause.
+    """
+    if mode not in PAUSES:
+        raise Refused("mode", "Choose what happens to events that arrive while the source is paused.")
+    return _set_pause(session, source, mode, by)
+
+
+def resume(session: Session, source: Source, by: Actor = COMMAND_LINE) -> bool:
+    """End a pause; False when there was none. The caller rings, so that what waits is taken in."""
+    return _set_pause(session, source, "", by)
+
+
+def checked_name(name: str) -> str:
+    """A name without the blanks around it.
+
+    Raises:
+        Refused: it is empty, too long or unreadable.
+    """
+    name = name.strip()
+    if not name:
+        raise Refused("name", "Give this source a name.")
+    if len(name) > LONGEST_NAME:
+        raise Refused("name", f"A name has at most {LONGEST_NAME} characters; this one has {len(name):,}.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise Refused("name", "This name has characters that cannot be shown. Type it again.")
+    return name
+
+
+def name_key(name: str) -> str:
+    """A name as uniqueness compares it: however it is capitalised, composed or spaced."""
+    return " ".join(unicodedata.normalize("NFKC", name.casefold()).split())
+
+
+def _set_pause(session: Session, source: Source, mode: str, by: Actor) -> bool:
+    with _transaction(session):
+        _lock(session, source)
+        if source.pause == mode:
+            return False
+        source.pause = mode
+        action = "source.paused" if mode else "source.resumed"
+        audit.record(session, action, by.user_id, source_uuid=source.uuid, **({"mode": mode} if mode else {}))
+    return True
+
+
+def _check_policy(policy: str) -> None:
+    if policy not in POLICIES:
+        raise Refused("policy", f"Choose when a company is created: {' or '.join(POLICIES)}.")
+
+
+def _urls(source: Source):  # type: ignore[no-untyped-def]
+    return select(WebhookUrl).where(WebhookUrl.source_id == source.id)
+
+
+def _sealed(settings: Settings, token: str, at: int) -> WebhookUrl:
+    return WebhookUrl(
+        token_digest=tokens.digest(token), token_sealed=tokens.seal(settings.secret_key, token), created_at=at
+    )
+
+
+def _lock(session: Session, source: Source) -> None:
+    """Hold the source's row until the transaction ends, and see it as it is now."""
+    session.refresh(source, with_for_update=True)
+    if source.state != "active":
+        raise Refused("", "This source is being deleted, so nothing about it can be changed any more.")
+
+
+@contextmanager
+def _name_is_free(name: str) -> Iterator[None]:
+    # Asked of the database alone: a look before the leap would still lose a race.
+    try:
+        yield
+    except IntegrityError:
+        raise Refused("name", f"There is already a source named “{name}”. Choose another name.") from None
+
+
+@contextmanager
+def _transaction(session: Session) -> Iterator[None]:
+    """One write transaction. What was read before ends first: SQLite takes its write lock at BEGIN only."""
+    session.rollback()
+    try:
+        with writing():
+            yield
+            session.commit()
+    except BaseException:
+        session.rollback()
+        raise
