@@ -85,6 +85,7 @@ class Supervisor:
         self._env = dict(env)
         self._say = say
         self._signals = 0
+        self._asked = 0.0
 
     def run(self, started: Callable[[], None] = lambda: None) -> int:
         """Run until asked to stop.
@@ -119,7 +120,11 @@ class Supervisor:
         return self._signals > 0
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        # One request may arrive twice, from make and from the terminal; a person's second comes later.
+        now = time.monotonic()
+        if not self._signals or now - self._asked > 1:
+            self._signals += 1
+        self._asked = now
 
     def _look_after(self) -> None:
         """Start again what has died, each child after its own pause."""

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,11 @@ class CannotStart(Exception):
     """Tributary cannot start here and now; the text says why and what to do."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run Tributary until it is told to stop.
+
+    Args:
+        arguments: `--prepare` makes the data directory, the key and the tables, and stops there.
 
     Returns:
         The exit status: 0 after an orderly stop, 1 when something had to be killed, 2 when it did not start.
@@ -44,8 +47,11 @@ def main() -> int:
         with sole_owner(settings.data_dir):
             keep_secret(settings.data_dir)
             settings = Settings.from_env()
-            check_address(settings.host, settings.port)
+            if "--prepare" not in arguments:
+                check_address(settings.host, settings.port)
             token = prepare_database(settings)
+            if "--prepare" in arguments:
+                return 0
             return serve(settings, find(settings.data_dir), token)
     except (BadSetting, BrokerMissing, CannotStart) as error:
         print(f"Tributary did not start. {error}", file=sys.stderr)
@@ -217,4 +223,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
