@@ -47,11 +47,14 @@ CHROMIUM_OPTIONS = [
 HTMX = "htmx"
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """In CI everything that tests need is there, so a test that is skipped there is a failure."""
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+    report = yield
+    if IN_CI and report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
+        report.longrepr = f"{item.nodeid} was skipped, which CI does not accept: {report.longrepr}"
+    return report
 
 
 def settings_for(database_url: str, data_dir: Path) -> Settings:
