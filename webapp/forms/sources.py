@@ -1,0 +1,76 @@
+"""What people type about a source, checked before a service sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, RadioField, StringField
+from wtforms.validators import ValidationError
+
+from webapp.models.source import POLICIES
+from webapp.services import sources
+
+_EXPLAINED = {
+    "user": "A user created in Segment who is not attached to a company is imported and becomes a customer. "
+    "For example, an email newsletter subscriber.",
+    "company": "When a user is attached to a company in Segment, the company is imported and becomes a customer. "
+    "For example, when selling to a lead who is part of a business. Individual users are not imported until they "
+    "are attached to a company.",
+}
+POLICY_CHOICES = [(policy, label, _EXPLAINED[policy]) for policy, label in POLICIES.items()]
+
+PAUSE_CHOICES = [
+    ("keep", "Receive and keep", "Events are stored and wait. They are taken in when the source is resumed."),
+    (
+        "refuse",
+        "Refuse",
+        "The webhook answers 503. Segment tries again for four hours and then drops the event for good.",
+    ),
+]
+
+_GRACES_EXPLAINED = {
+    0: "Events still sent to the old URL are refused from this moment on, and Segment drops them for good.",
+    1: "Events sent to the old URL are taken for one more hour, then refused.",
+    24: "Events sent to the old URL are taken for one more day, then refused. Time enough to change Segment in peace.",
+}
+GRACE_CHOICES = [(hours, label, _GRACES_EXPLAINED[hours]) for hours, label in sources.GRACES.items()]
+
+
+class SourceForm(FlaskForm):
+    """Name and policy: what the settings page saves."""
+
+    name = StringField()
+    policy = RadioField(
+        choices=list(POLICIES.items()),
+        validate_choice=False,
+        default="user",
+    )
+
+    def validate_name(self, field: StringField) -> None:
+        """Hold the rules of a name."""
+        try:
+            field.data = sources.checked_name(field.data or "")
+        except sources.Refused as refused:
+            raise ValidationError(str(refused)) from None
+
+    def validate_policy(self, field: RadioField) -> None:
+        """Want one of the two choices."""
+        if field.data not in POLICIES:
+            raise ValidationError("Choose one of the two.")
+
+    def refuse(self, refused: sources.Refused) -> None:
+        """Show what a service refused beside the field that it is about."""
+        field: Any = getattr(self, refused.field, None) or self.name
+        field.errors = [*field.errors, str(refused)]
+
+
+class NewSourceForm(SourceForm):
+    """A source that is not saved yet, with the sealed token of the URL that the page shows."""
+
+    sealed = HiddenField()
+
+
+def grace_of(text: str | None) -> int | None:
+    """The hours of grace that a form or a command asked for; None when it is no choice that there is."""
+    return int(text) if text in {str(hours) for hours in sources.GRACES} else None

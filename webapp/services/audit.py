@@ -1,0 +1,158 @@
+"""The audit log: who did what, and when, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.orm import Session
+
+from webapp.models.account import User
+from webapp.models.audit import AuditLine
+from webapp.models.base import now
+from webapp.models.source import POLICIES, Source
+
+PAGE_SIZE = 50
+
+# What a line says after the name of who did it; words in braces are its details.
+SENTENCES = {
+    "user.set_up": "set up this installation as its first administrator",
+    "user.signed_in": "signed in",
+    "user.invited": "made a link that adds {email} as {role}",
+    "user.joined": "joined as {role}",
+    "user.added": "added {email} as {role}",
+    "user.role_changed": "made {email} {role}",
+    "user.removed": "removed {email}",
+    "user.link_made": "made a link that sets a new password for {email}",
+    "user.link_withdrawn": "withdrew the link for {email}",
+    "user.password_set": "set a new password by a one-time link",
+    "user.password_changed": "changed their password",
+    "user.renamed": "changed their name",
+    "source.added": "added the source {source}",
+    "source.renamed": "renamed the source {source}",
+    "source.policy_changed": "set the policy of {source} to “{after}”",
+    "source.url_regenerated": "regenerated the webhook URL of {source}; the old one ends {grace_hours}",
+    "source.paused": "paused the source {source}",
+    "source.resumed": "resumed the source {source}",
+    "source.resync_requested": "asked for a re-sync of {source}",
+    "source.rebuild_requested": "asked for a rebuild of {source}",
+    "source.exported": "exported the source {source}",
+    "source.deletion_requested": "deleted the source {source}",
+    "source.deleted": "deleted the source {source}",
+    "attribute.hidden": "hid the custom attribute {key}",
+    "attribute.shown": "showed the custom attribute {key} again",
+    "attribute.ignored": "chose to ignore the custom attribute {key}",
+    "attribute.unignored": "chose to import the custom attribute {key} again",
+}
+# What a detail is called where its bare value would not read well.
+WORDS: dict[str, Callable[[Any], str]] = {
+    "role": lambda role: f"{'an' if str(role)[:1] in 'aeiou' else 'a'} {role}",
+    "after": lambda policy: POLICIES.get(policy, policy),
+    "grace_hours": lambda hours: "at once" if not hours else f"after {hours} h",
+}
+COMMAND_LINE = "Command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as people read it."""
+
+    id: int
+    at: int
+    who: str
+    action: str
+    sentence: str
+
+
+class _Details(dict[str, Any]):
+    """Details as a sentence asks for them; what an older line does not hold leaves a gap, not an error."""
+
+    def __getitem__(self, key: str) -> str:
+        value = self.get(key)
+        if value is None:
+            return "…"
+        return WORDS.get(key, str)(value)
+
+
+def record(
+    session: Session | Connection,
+    action: str,
+    user_id: int | None = None,
+    source_uuid: str | None = None,
+    **details: Any,
+) -> None:
+    """Write one line, in the transaction of what it tells of.
+
+    Args:
+        session: an ORM session or a connection; it is not committed here.
+        action: a code of `SENTENCES`, such as `source.added`.
+        user_id: who did it; None for the command line.
+        source_uuid: of the source it was done to, without the prefix.
+        details: what the sentence names. Never a secret, never what a source told about people.
+    """
+    if user_id is not None:
+        # Kept beside the id, so that a line still says whose act it was once the account is gone.
+        details["by"] = session.scalar(select(User.email).where(User.id == user_id))
+    session.execute(
+        insert(AuditLine).values(
+            at=now(), user_id=user_id, action=action, source_uuid=source_uuid, details=details
+        )
+    )
+
+
+def sentence(action: str, details: Mapping[str, Any]) -> str:
+    """What a line says after the name: `added the source Acme`. An unknown code is shown as words."""
+    known = SENTENCES.get(action)
+    if known is None:
+        return action.replace(".", " ").replace("_", " ")
+    return known.format_map(_Details(details))
+
+
+def lines(
+    session: Session, action: str = "", before: int | None = None, limit: int = PAGE_SIZE
+) -> tuple[list[Line], int | None]:
+    """One page of the log, newest first.
+
+    Args:
+        session: to read with.
+        action: only lines of this code; empty for all.
+        before: only lines older than the one with this id; None begins at the newest.
+        limit: the greatest number of lines.
+
+    Returns:
+        (the lines, the `before` of the next page or None when there is none).
+    """
+    query = (
+        select(AuditLine, User.name, User.email, Source.name)
+        .outerjoin(User, User.id == AuditLine.user_id)
+        .outerjoin(Source, Source.uuid == AuditLine.source_uuid)
+        .order_by(AuditLine.id.desc())
+        .limit(limit + 1)
+    )
+    if action:
+        query = query.where(AuditLine.action == action)
+    if before is not None:
+        query = query.where(AuditLine.id < before)
+    rows = session.execute(query).all()
+    shown = [
+        Line(
+            id=line.id,
+            at=line.at,
+            who=name or email or line.details.get("by") or COMMAND_LINE,
+            action=line.action,
+            sentence=sentence(line.action, {"source": source or _gone(line), **line.details}),
+        )
+        for line, name, email, source in rows[:limit]
+    ]
+    return shown, shown[-1].id if len(rows) > limit else None
+
+
+def _gone(line: AuditLine) -> str:
+    return f"ds_{line.source_uuid} (deleted since)"
+
+
+def actions(session: Session) -> list[str]:
+    """The codes that occur in the log, for its filter."""
+    return sorted(session.scalars(select(AuditLine.action).distinct()))
