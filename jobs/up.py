@@ -12,9 +12,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from flask_migrate import upgrade
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,9 @@ from webapp.extensions import db
 from webapp.services import accounts
 
 _SECONDS_TO_START = 60
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  to listen on; to visit
+
+Result = TypeVar("Result")
 
 
 class CannotStart(Exception):
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     Returns:
         The exit status: 0 after an orderly stop, 1 when something had to be killed, 2 when it did not start.
     """
+    os.umask(0o077)  # whatever any of the programs writes is for its owner alone
     try:
         settings = Settings.from_env()
         with sole_owner(settings.data_dir):
@@ -49,9 +54,10 @@ def main(arguments: Sequence[str] = ()) -> int:
             settings = Settings.from_env()
             if "--prepare" not in arguments:
                 check_address(settings.host, settings.port)
-            token = prepare_database(settings)
             if "--prepare" in arguments:
+                prepare_database(settings, upgrade)
                 return 0
+            token = prepare_database(settings, upgrade_and_invite)
             return serve(settings, find(settings.data_dir), token)
     except (BadSetting, BrokerMissing, CannotStart) as error:
         print(f"Tributary did not start. {error}", file=sys.stderr)
@@ -118,11 +124,15 @@ def check_address(host: str, port: int) -> None:
             ) from error
 
 
-def prepare_database(settings: Settings) -> str | None:
-    """Bring the tables up to date.
+def prepare_database(settings: Settings, work: Callable[[], Result]) -> Result:
+    """Work on the database before anything else does.
+
+    Args:
+        settings: of this installation.
+        work: what to do, inside the application.
 
     Returns:
-        The token of the link that makes the first administrator, or None when there is one.
+        What `work` returned.
 
     Raises:
         CannotStart: the database does not answer.
@@ -131,8 +141,7 @@ def prepare_database(settings: Settings) -> str | None:
     try:
         with app.app_context():
             try:
-                upgrade()
-                return accounts.setup_token()
+                return work()
             finally:
                 db.engine.dispose()
     except SQLAlchemyError as error:
@@ -142,6 +151,12 @@ def prepare_database(settings: Settings) -> str | None:
             f"The database cannot be used ({kind}). Nothing was changed. Check DATABASE_URL, "
             "and that the server runs and lets this user in."
         ) from error
+
+
+def upgrade_and_invite() -> str | None:
+    """Bring the tables up to date; the token that makes the first administrator, if there is none yet."""
+    upgrade()
+    return accounts.setup_token()
 
 
 def serve(settings: Settings, broker: Broker, token: str | None) -> int:
@@ -183,10 +198,9 @@ def children(broker: Broker) -> list[Child]:
 def wait_until_up(settings: Settings, supervisor: Supervisor) -> bool:
     """Wait until the web server answers, or a minute, or a signal."""
     deadline = time.monotonic() + _SECONDS_TO_START
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     while time.monotonic() < deadline and not supervisor.stopping:
         try:
-            with urllib.request.urlopen(f"{_base(host, settings.port)}/healthz", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"{_base(settings)}/healthz", timeout=2):  # noqa: S310
                 return True
         except urllib.error.HTTPError:
             return True  # it answers; what is wrong is for /readyz and the log to say
@@ -197,7 +211,7 @@ def wait_until_up(settings: Settings, supervisor: Supervisor) -> bool:
 
 def greeting(settings: Settings, broker: Broker, token: str | None) -> str:
     """What the person at the terminal needs to know now."""
-    base = settings.public_url or _base(settings.host, settings.port)
+    base = settings.public_url or _base(settings)
     database = settings.database_url.split(":", 1)[0].split("+", 1)[0]
     lines = [
         "",
@@ -214,8 +228,9 @@ def greeting(settings: Settings, broker: Broker, token: str | None) -> str:
     return "\n".join([*lines, "", "  Ctrl-C stops everything in order.", ""])
 
 
-def _base(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _base(settings: Settings) -> str:
+    host = _EVERYWHERE.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _say(line: str) -> None:

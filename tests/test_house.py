@@ -23,6 +23,7 @@ FLOORS = {
     "jobs.tasks": 3,
     "jobs.broker": 3,
     "jobs.lifeline": 0,
+    "webapp.forms": 4,
     "webapp.views": 4,
     "webapp.webhook": 4,
     "webapp.app": 5,
