@@ -1,0 +1,259 @@
+"""One event, in either dialect: what it says of a person and of a company, or why it says nothing.
+
+Segment's ChartMogul destination posts flat objects ("Send Contact", "Send Customer"); Segment's spec nests
+traits and properties (track, identify, group). Both end in the same `Reading`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from webapp.domain.attributes import Value
+from webapp.domain.clock import event_time
+from webapp.domain.ids import read_id
+from webapp.domain.text import compact, says, written
+from webapp.domain.traits import (
+    CONTACT_NAMES,
+    CUSTOMER_NAMES,
+    Record,
+    Traits,
+    company_of,
+    key_of,
+    spelled,
+    split_name,
+    tell,
+    tell_contact,
+    tell_customer,
+)
+
+REASONS: Final = {
+    "page": "page calls are not imported",
+    "screen": "screen calls are not imported",
+    "alias": "alias calls are not imported",
+    "delete": "delete calls are not imported",
+    "unknown_type": "calls of this type are not imported",
+    "no_type": "it has no type",
+    "not_an_object": "it is not a JSON object",
+    "no_person": "it has neither a user id nor an anonymous id",
+    "no_group": "it has no group id",
+}
+"""Why an event is ignored."""
+
+WARNINGS: Final = {
+    "junk_id": "this is no usable id; it was read as absent",
+    "unreadable_time": "this time could not be read; the time of receipt stands in for it",
+    "unreadable_date": "this date could not be read; it was skipped",
+    "not_an_object": "this should be an object; it was skipped",
+    "not_text": "this should be a text; it was skipped",
+    "not_an_email": "this is not an e-mail address; it was skipped",
+    "not_a_number": "this is not a finite number; it was skipped",
+    "empty_key": "a name without a letter or digit; its value was skipped",
+    "never_imported": "lead dates and free trial dates are never imported",
+    "cut": "this is longer than an attribute can be; it was cut",
+}
+"""What was noticed in an event that is read all the same."""
+
+LONGEST_TYPE: Final = 64
+
+_FRAME: Final = frozenset(
+    {
+        "type",
+        "message_id",
+        "timestamp",
+        "original_timestamp",
+        "sent_at",
+        "received_at",
+        "user_id",
+        "anonymous_id",
+        "context",
+        "integrations",
+        "channel",
+        "version",
+    }
+)
+"""Keys of a flat event that are about the event itself; a customer's `group_id` comes on top."""
+
+
+class Reading(msgspec.Struct):
+    """What one event says. An ignored one says nothing: only type, message id, time and `reason` are there."""
+
+    type: str
+    """As told, to be shown; "" when absent."""
+    message_id: str
+    """As received; "" when absent."""
+    time: int
+    """Microseconds since the epoch, UTC."""
+    reason: str | None = None
+    """Why it is ignored, a key of `REASONS`; None when it says something."""
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    group_id: str | None = None
+    """The company that the person is attached to, and of which `company` and `company_custom` speak."""
+    contact: dict[str, str | None] = {}
+    """Standard attributes of the contact; None clears, as a name of one word does to the last name."""
+    weak: dict[str, str | None] = {}
+    """The same, told only by a track's properties: they stand where no trait ever told the attribute."""
+    contact_custom: dict[str, Value] = {}
+    company: dict[str, str] = {}
+    company_custom: dict[str, Value] = {}
+    warnings: list[tuple[str, str]] = []
+    """(key of `WARNINGS`, the field it is about)."""
+
+
+def read(event: object, received_at: int) -> Reading:
+    """What one event says.
+
+    Args:
+        event: any JSON value, as `wire.decode` gives it.
+        received_at: microseconds since the epoch, UTC; no event is later than its receipt.
+
+    Returns:
+        A reading, whatever the event: nothing that JSON can hold raises.
+    """
+    if not isinstance(event, dict):
+        return Reading("", "", received_at, reason="not_an_object")
+    fields = spelled(event)
+    time, warnings = event_time(fields, received_at)
+    reading = Reading(
+        _type(fields.get("type")), _message_id(fields.get("message_id")), time, warnings=warnings
+    )
+    match reading.type:
+        case "identify":
+            _read_identify(reading, fields)
+        case "track":
+            _read_track(reading, fields)
+        case "group":
+            _read_group(reading, fields, _object(reading, fields, "traits"))
+        case "Send Contact":
+            _read_send_contact(reading, fields, event)
+        case "Send Customer":
+            _read_group(reading, fields, _beside(event, _FRAME | {"group_id"}))
+        case "":
+            reading.reason = "no_type"
+        case other:
+            reading.reason = other if other in REASONS else "unknown_type"
+    return reading
+
+
+def _type(told: object) -> str:
+    if not says(told):
+        return ""
+    return (written(told) or compact(told))[:LONGEST_TYPE]
+
+
+def _message_id(told: object) -> str:
+    if isinstance(told, int) and not isinstance(told, bool):
+        return str(told)
+    return told if isinstance(told, str) and says(told) else ""
+
+
+# Contact events ---------------------------------------------------------------------------------------------
+
+
+def _read_identify(reading: Reading, fields: Traits) -> None:
+    context = _context(reading, fields)
+    record = Record(CONTACT_NAMES, warnings=reading.warnings)
+    layers = [(_object(reading, context, "traits"), record), (_object(reading, fields, "traits"), record)]
+    _read_contact(reading, fields, context, layers)
+
+
+def _read_track(reading: Reading, fields: Traits) -> None:
+    context = _context(reading, fields)
+    strong = Record(CONTACT_NAMES, warnings=reading.warnings)
+    weak = Record(CONTACT_NAMES, custom=strong.custom, warnings=reading.warnings)
+    layers = [(_object(reading, context, "traits"), strong), (_object(reading, fields, "properties"), weak)]
+    _read_contact(reading, fields, context, layers)
+
+
+def _read_send_contact(reading: Reading, fields: Traits, event: Traits) -> None:
+    record = Record(CONTACT_NAMES, warnings=reading.warnings)
+    _read_contact(reading, fields, _context(reading, fields), [(_beside(event, _FRAME), record)])
+
+
+def _read_contact(
+    reading: Reading, fields: Traits, context: Traits, layers: list[tuple[Traits, Record]]
+) -> None:
+    """Read a person's event: who it is of, which company they are with, and what the layers say of either."""
+    user_id, anonymous_id = _id(reading, fields, "user_id"), _id(reading, fields, "anonymous_id")
+    if user_id is None and anonymous_id is None:
+        reading.reason = "no_person"
+        return
+    reading.user_id, reading.anonymous_id = user_id, anonymous_id
+    company = company_of(layers)
+    reading.group_id = _company_id(reading, company, context)
+    if reading.group_id is not None and company is not None:
+        _read_company(reading, company)
+    tell_contact(layers, has_company=reading.group_id is not None)
+    strong, weak = layers[0][1], layers[-1][1]
+    reading.contact = _named(strong.standard, strong.standard)
+    if weak is not strong:
+        reading.weak = _named(weak.standard, {**weak.standard, **reading.contact})
+    reading.contact_custom = strong.custom
+
+
+def _company_id(reading: Reading, company: object, context: Traits) -> str | None:
+    told = _id(reading, spelled(company), "id", "company.id") if isinstance(company, dict) else None
+    return told if told is not None else _id(reading, context, "group_id", "context.group_id")
+
+
+def _read_company(reading: Reading, company: object) -> None:
+    record = Record(CUSTOMER_NAMES, warnings=reading.warnings)
+    if isinstance(company, dict):
+        tell_customer(company, record)
+    else:
+        tell(record, "name", company)
+    reading.company, reading.company_custom = record.standard, record.custom
+
+
+def _named(standard: dict[str, str], beside: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The attributes with `name` split into first and last name, unless one of these stands beside it."""
+    named: dict[str, str | None] = {key: text for key, text in standard.items() if key != "name"}
+    if "name" in standard and "first_name" not in beside and "last_name" not in beside:
+        named |= split_name(standard["name"])
+    return named
+
+
+# Group events -----------------------------------------------------------------------------------------------
+
+
+def _read_group(reading: Reading, fields: Traits, traits: Traits) -> None:
+    group_id = _id(reading, fields, "group_id")
+    if group_id is None:
+        reading.reason = "no_group"
+        return
+    reading.group_id = group_id
+    reading.user_id, reading.anonymous_id = (
+        _id(reading, fields, "user_id"),
+        _id(reading, fields, "anonymous_id"),
+    )
+    _read_company(reading, traits)
+
+
+# Parts ------------------------------------------------------------------------------------------------------
+
+
+def _id(reading: Reading, fields: Traits, key: str, shown_as: str = "") -> str | None:
+    told, warning = read_id(fields.get(key))
+    if warning is not None:
+        reading.warnings.append((warning, shown_as or key))
+    return told
+
+
+def _context(reading: Reading, fields: Traits) -> Traits:
+    return spelled(_object(reading, fields, "context"))
+
+
+def _object(reading: Reading, fields: Traits, key: str) -> Traits:
+    """The object under a key; anything else that says something is skipped with a warning."""
+    value = fields.get(key)
+    if isinstance(value, dict):
+        return value
+    if says(value):
+        reading.warnings.append(("not_an_object", key))
+    return {}
+
+
+def _beside(event: Traits, frame: frozenset[str]) -> Traits:
+    """The fields of a flat event that tell of the contact or customer."""
+    return {name: value for name, value in event.items() if key_of(name) not in frame}

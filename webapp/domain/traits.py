@@ -1,0 +1,258 @@
+"""Traits: the key that any spelling of a name comes to, and what traits say of a contact or a customer."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from webapp.domain.attributes import LONGEST, STANDARD_CONTACT, STANDARD_CUSTOMER, Value, never_timestamp
+from webapp.domain.clock import iso, read_time
+from webapp.domain.countries import country
+from webapp.domain.text import clean, compact, decimal, says, written
+
+LONGEST_KEY: Final = 255
+LONGEST_STANDARD: Final = 1024
+LEVELS: Final = 3
+"""Levels of keys that flatten into one; what lies deeper is kept as JSON text."""
+
+CONTACT_NAMES: Final = {name: name for name in (*STANDARD_CONTACT, "name")} | {"linkedin": "linked_in"}
+"""Key -> standard name of a contact. `name` is split into first and last name once all has been told."""
+CUSTOMER_NAMES: Final = {name: name for name in STANDARD_CUSTOMER} | {
+    "website": "website_url",
+    "postal_code": "zip",
+}
+"""Key -> standard name of a customer."""
+
+NEVER_IMPORTED: Final = frozenset({"lead_created_at", "free_trial_started_at"})
+"""Lead dates and free trial dates: the CRM's own, whatever a stream says of them."""
+
+_CAPITALS: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_OUTSIDE: Final = re.compile("[^a-z0-9]+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+
+Traits = dict[str, object]
+
+
+class Record(msgspec.Struct):
+    """What one event says of one contact or of one customer, as far as it has been read."""
+
+    names: Mapping[str, str]
+    """Key -> standard name, for this kind of record."""
+    standard: dict[str, str] = {}
+    custom: dict[str, Value] = {}
+    warnings: list[tuple[str, str]] = []
+    """(code, key) of what was skipped or changed."""
+
+
+# Names ------------------------------------------------------------------------------------------------------
+
+
+def key_of(name: str) -> str:
+    """A name in snake_case and ASCII: the key by which every spelling of it is one.
+
+    Returns:
+        `linkedIn` -> "linked_in", `HTTPServer` -> "http_server", `MRR (€)` -> "mrr"; at most 255 characters;
+        "" when nothing of the name is left.
+    """
+    return _known_key(name) if len(name) <= 64 else _new_key(name)
+
+
+def _new_key(name: str) -> str:
+    return _OUTSIDE.sub("_", _CAPITALS.sub("_", name).lower()).strip("_")[:LONGEST_KEY]
+
+
+_known_key: Final = lru_cache(maxsize=4096)(_new_key)
+
+
+def spelled(fields: Traits) -> dict[str, object]:
+    """The fields by key: of two spellings the later that says something stands."""
+    known: dict[str, object] = {}
+    for name, value in fields.items():
+        key = key_of(name)
+        if key not in known or says(value):
+            known[key] = value
+    return known
+
+
+def split_name(name: str) -> dict[str, str | None]:
+    """A full name as first and last name.
+
+    Returns:
+        The last word is the last name and the rest the first; a single word is the first and clears the last.
+    """
+    *rest, last = name.rsplit(None, 1)
+    return {"first_name": rest[0], "last_name": last} if rest else {"first_name": last, "last_name": None}
+
+
+# Contacts and customers -------------------------------------------------------------------------------------
+
+
+def tell_contact(layers: Sequence[tuple[Traits, Record]], has_company: bool) -> None:
+    """Read what layers of traits say of a contact.
+
+    Args:
+        layers: (traits, the record they go to), the lowest first. Per key a higher layer stands over the
+        lower.
+        has_company: whether the event names a company by its id. Then what `company` holds is the company's;
+            else it is the contact's own, as `company` and `company_<key>`.
+    """
+    for level, (traits, record) in enumerate(layers):
+        higher = {key_of(name) for above, _ in layers[level + 1 :] for name in above if _stands(above[name])}
+        for name, value in traits.items():
+            key = key_of(name)
+            if key in record.names:
+                tell(record, key, value)
+            elif key in higher or key == "id":
+                continue
+            elif key == "company":
+                if not has_company:
+                    _tell_company_text(record, value)
+            else:
+                flatten(record, key, value)
+
+
+def company_of(layers: Sequence[tuple[Traits, Record]]) -> object:
+    """The company that layers of traits tell: of the highest layer the latest that says anything, or None."""
+    for traits, _ in reversed(layers):
+        for name, value in reversed(traits.items()):
+            if key_of(name) == "company" and says(value):
+                return value
+    return None
+
+
+def _tell_company_text(record: Record, company: object) -> None:
+    """A company without an id: its name, or the text itself, is the contact's `company`."""
+    if not isinstance(company, dict):
+        flatten(record, "company", company)
+        return
+    for name, value in company.items():
+        key = key_of(name)
+        if key == "name":
+            flatten(record, "company", value, LEVELS - 1)
+        elif key in NEVER_IMPORTED:
+            tell(record, key, value)
+        elif key != "id":
+            flatten(record, _joined("company", key), value, LEVELS - 1)
+
+
+def tell_customer(traits: Traits, record: Record) -> None:
+    """Read what traits say of a customer; the keys of its `address` count as if they stood beside it."""
+    for name, value in traits.items():
+        key = key_of(name)
+        if key == "address" and isinstance(value, dict):
+            for inner, each in value.items():
+                _tell_customer_trait(record, key_of(inner), each)
+        else:
+            _tell_customer_trait(record, key, value)
+
+
+def _tell_customer_trait(record: Record, key: str, value: object) -> None:
+    if key in record.names:
+        tell(record, key, value)
+    elif key == "created_at":
+        if says(value):
+            _tell_created_at(record, value)
+    elif key != "id":
+        flatten(record, key, value)
+
+
+def _tell_created_at(record: Record, value: object) -> None:
+    instant = read_time(value)
+    if instant is None:
+        record.warnings.append(("unreadable_date", "created_at"))
+    else:
+        record.custom["created_at"] = iso(instant)
+
+
+# Values -----------------------------------------------------------------------------------------------------
+
+
+def flatten(record: Record, key: str, value: object, levels: int = LEVELS) -> None:
+    """Tell a value, or each value inside it under joined keys, down to so many levels of keys."""
+    if not isinstance(value, dict):
+        tell(record, key, value)
+    elif levels > 1:
+        for name, each in value.items():
+            flatten(record, _joined(key, key_of(name)), each, levels - 1)
+    elif value:
+        tell(record, key, compact(value))
+
+
+def _joined(outer: str, inner: str) -> str:
+    return (f"{outer}_{inner}" if outer and inner else outer or inner)[:LONGEST_KEY]
+
+
+def tell(record: Record, key: str, value: object) -> None:
+    """Put one value where its key belongs: a standard attribute, a custom one, or nowhere with a warning."""
+    if not says(value):
+        return
+    name = record.names.get(key)
+    if name is not None:
+        text = _standard_text(name, value, record.warnings)
+        if text is not None:
+            record.standard[name] = text
+    elif key in NEVER_IMPORTED:
+        record.warnings.append(("never_imported", key))
+    elif not key:
+        record.warnings.append(("empty_key", ""))
+    else:
+        custom = _custom_value(key, value, record.warnings)
+        if custom is not None:
+            record.custom[key] = custom
+
+
+def _standard_text(name: str, value: object, warnings: list[tuple[str, str]]) -> str | None:
+    text = written(value)
+    if text is None:
+        warnings.append(("not_text", name))
+        return None
+    if name == "email" and not _EMAIL.fullmatch(text):
+        warnings.append(("not_an_email", name))
+        return None
+    if name == "country":
+        text = country(text)
+    return _cut(text, LONGEST_STANDARD, name, warnings)
+
+
+def _custom_value(key: str, value: object, warnings: list[tuple[str, str]]) -> Value | None:
+    if isinstance(value, str):
+        return _cut(clean(value.strip()), LONGEST, key, warnings)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else _cut(str(value), LONGEST, key, warnings)
+    if isinstance(value, list):
+        return _list_text(key, value, warnings)
+    if not _is_finite(value):
+        warnings.append(("not_a_number", key))
+        return None
+    return decimal(value)
+
+
+def _list_text(key: str, items: list[object], warnings: list[tuple[str, str]]) -> str | None:
+    """A list of scalars joined by commas; any other list as JSON."""
+    if any(isinstance(item, list | dict) for item in items):
+        return _cut(compact(items), LONGEST, key, warnings)
+    if not all(map(_is_finite, items)):
+        warnings.append(("not_a_number", key))
+    joined = ", ".join(filter(None, map(written, items)))
+    return never_timestamp(_cut(joined, LONGEST, key, warnings)) or None
+
+
+def _cut(text: str, longest: int, key: str, warnings: list[tuple[str, str]]) -> str:
+    if len(text) <= longest:
+        return text
+    warnings.append(("cut", key))
+    return text[:longest]
+
+
+def _stands(value: object) -> bool:
+    """Whether a value takes the place of one below it; NaN and infinities are skipped, so they do not."""
+    return says(value) and _is_finite(value)
+
+
+def _is_finite(value: object) -> bool:
+    number = decimal(value)
+    return number is None or number.is_finite()

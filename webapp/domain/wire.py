@@ -1,0 +1,286 @@
+"""JSON as it comes over the wire: what a body carries, and the value and the digest of one event.
+
+msgspec does the work. It keeps to the letter of JSON, so what it refuses goes once more through the standard
+library's decoder, which lets through what senders really send: NaN, Infinity, half a surrogate pair. Where
+both can read a text, they give the same value.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from hashlib import blake2b
+from itertools import accumulate
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+DEEPEST: Final = 512
+"""Levels of arrays and objects that a body may nest; the outermost is level 1."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SPACE: Final = " \t\n\r"
+_NOT_JSON: Final = "the body is not JSON"
+_TOO_DEEP: Final = f"the body nests more than {DEEPEST} levels deep"
+
+
+class Refused(Exception):
+    """A body that carries no events at all; its text tells the sender why."""
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """What one request's body carries."""
+
+    events: list[bytes]
+    """The JSON text of each event, byte for byte as received."""
+    is_test: bool = False
+    """True for `{}` alone, by which Segment tests a connection; it carries no event."""
+
+
+# Values -----------------------------------------------------------------------------------------------------
+
+
+def _decimal(text: str) -> Decimal:
+    """A number with its digits as told; past what a double holds, infinity or zero: no number is a bomb."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return Decimal(repr(float(text)))
+    return number if -324 <= number.adjusted() <= 308 else Decimal(repr(float(text)))
+
+
+def _integer(text: str) -> int | str:
+    """An integer; one of more digits than Python converts stays text."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+_VALUE: Final = msgspec.json.Decoder(float_hook=_decimal)
+_LENIENT_VALUE: Final = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
+
+
+def decode(raw: bytes) -> object:
+    """The value of one JSON text.
+
+    Args:
+        raw: UTF-8; a byte order mark is skipped.
+
+    Returns:
+        Objects, arrays, texts, booleans, None, `int`, and `Decimal` for every number with a point or an
+        exponent (so 1 and 1.0 stay apart). NaN and Infinity are Decimals too; an integer of thousands of
+        digits is its text; lone surrogates stay in the text.
+
+    Raises:
+        ValueError: it is not JSON. What `split` returned never raises.
+    """
+    raw = raw.removeprefix(_BOM)
+    try:
+        return _VALUE.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _LENIENT_VALUE.decode(raw.decode())
+
+
+# Digests ----------------------------------------------------------------------------------------------------
+
+_EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+
+
+def _exact(text: str) -> Raw:
+    """One spelling for 1.5, 1.50 and 15e-1, always with an E, so that it is never an integer's."""
+    try:
+        spelling = str(_EXACT.normalize(Decimal(text)))
+    except InvalidOperation:
+        spelling = text
+    return Raw((spelling if "E" in spelling else spelling + "E0").encode())
+
+
+def _exact_integer(text: str) -> int | Raw:
+    try:
+        return int(text)
+    except ValueError:
+        return Raw(text.encode())
+
+
+_COMPARED: Final = msgspec.json.Decoder(float_hook=_exact)
+_LENIENT_COMPARED: Final = json.JSONDecoder(
+    parse_float=_exact, parse_int=_exact_integer, parse_constant=lambda name: Raw(name.encode())
+)
+_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def digest(event: bytes) -> bytes:
+    """A fingerprint by which the very same event is known again.
+
+    Args:
+        event: the JSON text of one event, as `split` returns it.
+
+    Returns:
+        32 bytes, equal for equal JSON apart from the event's own `sent_at` and `sentAt`. White space and
+        the order of keys do not matter; 1, 1.0, true and "1" are four different values.
+    """
+    try:
+        value = _COMPARED.decode(event)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        value = _LENIENT_COMPARED.decode(event.decode())
+    if isinstance(value, dict):
+        value.pop("sent_at", None)
+        value.pop("sentAt", None)
+    try:
+        canonical = _CANONICAL.encode(value)
+    except UnicodeEncodeError:  # a lone surrogate, which no UTF-8 spells
+        canonical = "".join(_spelt(value)).encode()
+    return blake2b(canonical, digest_size=32).digest()
+
+
+def _spelt(value: object) -> Iterator[str]:
+    """The canonical JSON of what msgspec cannot encode; with a stack of its own, since events nest deep."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        before, value = waiting.pop()
+        yield before
+        if isinstance(value, dict):
+            waiting.append(("}", Raw()))
+            waiting += [(json.dumps(key) + ":", value[key]) for key in sorted(value, reverse=True)]
+            yield "{"
+        elif isinstance(value, list):
+            waiting.append(("]", Raw()))
+            waiting += [(",", item) for item in reversed(value)]
+            yield "["
+        else:
+            yield bytes(value).decode() if isinstance(value, Raw) else json.dumps(value)
+
+
+# Bodies -----------------------------------------------------------------------------------------------------
+
+
+class _Envelope(msgspec.Struct):
+    batch: Raw | UnsetType = UNSET
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_PIECES: Final = msgspec.json.Decoder(list[Raw])
+_SKIPPER: Final = json.JSONDecoder(parse_float=str, parse_int=str)
+_PADDING: Final = re.compile(f"[{_SPACE}]*")
+
+
+def split(body: bytes) -> Parcel:
+    """What a request's body carries: one event, an array of them, or `{"batch": [...]}`.
+
+    Args:
+        body: the whole body, inflated. Elements of an array may be anything; each is an event, readable or
+        not.
+
+    Returns:
+        The events in their order; for `{}` alone none, marked as a connection test.
+
+    Raises:
+        Refused: it is not UTF-8, not JSON, neither object nor array, or nested past 512 levels.
+    """
+    body = body.removeprefix(_BOM).strip(_SPACE.encode())
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(f"the body is not UTF-8 (byte {error.start})") from None
+    try:
+        events = _pieces(body, text)
+    except RecursionError:
+        raise Refused(_TOO_DEEP) from None
+    if _too_deep(body, events):
+        raise Refused(_TOO_DEEP)
+    if body[:1] == b"{" and b'"' not in body:  # an object without a single key
+        return Parcel([], is_test=True)
+    return Parcel(events)
+
+
+def _pieces(body: bytes, text: str) -> list[bytes]:
+    try:
+        return _strict_pieces(body)
+    except msgspec.MsgspecError:
+        pass
+    try:
+        return _lenient_pieces(text)
+    except ValueError as error:
+        place = f" (character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Refused(_NOT_JSON + place) from None
+
+
+def _strict_pieces(body: bytes) -> list[bytes]:
+    if body[:1] == b"[":
+        return [bytes(piece) for piece in _PIECES.decode(body)]
+    batch = _ENVELOPE.decode(body).batch
+    if batch is UNSET or bytes(batch)[:1] != b"[":
+        return [body]
+    return [bytes(piece) for piece in _PIECES.decode(batch)]
+
+
+def _lenient_pieces(text: str) -> list[bytes]:
+    if text[:1] not in ("{", "["):
+        _SKIPPER.decode(text)
+        raise Refused("the body is neither a JSON object nor an array")
+    members, end = _members(text, 0)
+    if end != len(text):
+        raise json.JSONDecodeError("more than one value", text, end)
+    pieces = [(start, stop) for _, start, stop in members]
+    if text[0] == "{":
+        batches = [start for key, start, _ in members if key == "batch"]
+        if not batches or text[batches[-1]] != "[":
+            return [text.encode()]
+        pieces = [(start, stop) for _, start, stop in _members(text, batches[-1])[0]]
+    return [text[start:stop].encode() for start, stop in pieces]
+
+
+def _members(text: str, at: int) -> tuple[list[tuple[object, int, int]], int]:
+    """The (key or None, start, end) of every member of the object or array at `at`, and where that ends."""
+    is_object, closing = (True, "}") if text[at] == "{" else (False, "]")
+    members: list[tuple[object, int, int]] = []
+    at = _past(text, at + 1)
+    if text[at : at + 1] == closing:
+        return members, at + 1
+    while True:
+        key = None
+        if is_object:
+            if text[at : at + 1] != '"':
+                raise json.JSONDecodeError("a key is missing", text, at)
+            key, at = _SKIPPER.raw_decode(text, at)
+            at = _past(text, at, ":")
+        start = at
+        _, stop = _SKIPPER.raw_decode(text, start)
+        members.append((key, start, stop))
+        at = _past(text, stop)
+        if text[at : at + 1] == closing:
+            return members, at + 1
+        at = _past(text, at, ",")
+
+
+def _past(text: str, at: int, mark: str = "") -> int:
+    """The next place after white space, and after `mark` and the white space behind it."""
+    at = _PADDING.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing at all, too
+    if not mark:
+        return at
+    if text[at : at + 1] != mark:
+        raise json.JSONDecodeError(f"{mark} is missing", text, at)
+    return _past(text, at + 1)
+
+
+# Depth ------------------------------------------------------------------------------------------------------
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEPS: Final = bytes.maketrans(b"[]{}", b"\x02\x00\x02\x00")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _too_deep(body: bytes, events: list[bytes]) -> bool:
+    """Whether a body nests too deep; counting brackets settles it for most, and the odd one is measured."""
+    inside = [_openings(event) for event in events]
+    outside = _openings(body) - sum(inside)
+    if outside <= DEEPEST and max(inside, default=0) <= DEEPEST - 2:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
+    return max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST
+
+
+def _openings(text: bytes) -> int:
+    return text.count(b"{") + text.count(b"[")
