@@ -27,7 +27,7 @@ class CustomAttribute(Base):
 
 
 class AttributeSighting(Base):
-    """What one source told of one key. The type of a key follows from all sightings (`domain/attributes.py`)."""
+    """What one source told of one key. A key's type follows from all sightings (`domain/attributes.py`)."""
 
     __tablename__ = "attribute_sightings"
     __table_args__ = (UniqueConstraint("source_id", "generation", "entity", "key"),)

@@ -42,7 +42,9 @@ class Customer(Base):
     updated_at: Mapped[Micros]
     """When this row last became another; "12 new" counts by it."""
 
-    sources: Mapped[list[DataSourceCustomer]] = relationship(back_populates="customer", order_by="DataSourceCustomer.id")
+    sources: Mapped[list[DataSourceCustomer]] = relationship(
+        back_populates="customer", order_by="DataSourceCustomer.id"
+    )
 
     @property
     def public_id(self) -> str:

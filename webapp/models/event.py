@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,11 +43,29 @@ class Event(Base):
     """Pairs of code and detail."""
 
 
-Index("ix_events_waiting", Event.source_id, Event.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
-Index("ix_events_parked", Event.source_id, Event.id, sqlite_where=text("state = 3"), postgresql_where=text("state = 3"))
+Index(
+    "ix_events_waiting",
+    Event.source_id,
+    Event.id,
+    sqlite_where=text("state = 0"),
+    postgresql_where=text("state = 0"),
+)
+Index(
+    "ix_events_parked",
+    Event.source_id,
+    Event.id,
+    sqlite_where=text("state = 3"),
+    postgresql_where=text("state = 3"),
+)
 Index("ix_events_source_id_id", Event.source_id, Event.id)
-_told = {"sqlite_where": text("subject IS NOT NULL"), "postgresql_where": text("subject IS NOT NULL")}
+_told: dict[str, Any] = {
+    "sqlite_where": text("subject IS NOT NULL"),
+    "postgresql_where": text("subject IS NOT NULL"),
+}
 Index("ix_events_subject", Event.source_id, Event.subject, Event.id, **_told)
-_named = {"sqlite_where": text("company IS NOT NULL"), "postgresql_where": text("company IS NOT NULL")}
+_named: dict[str, Any] = {
+    "sqlite_where": text("company IS NOT NULL"),
+    "postgresql_where": text("company IS NOT NULL"),
+}
 Index("ix_events_company", Event.source_id, Event.company, Event.id, **_named)
 Index("ix_events_message_id", Event.source_id, Event.message_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Micros
@@ -21,8 +23,8 @@ class Identifier(Base):
     """`u` or `a` and the id as received (`domain/identity.py`)."""
     uuid: Mapped[str]
     """What the person is called if this identifier gives its name to it."""
-    led: Mapped[bool] = mapped_column(default=False)
-    """It has given its uuid to a person at some time, so it gets it back when persons part."""
+    led: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """Whether it ever gave its uuid to a person (`domain/persons.py`): it gets it back when persons part."""
     person_uuid: Mapped[str | None]
     """None while nothing was said of it (an anonymous id that only ever came beside a user id)."""
     tie_key: Mapped[Bytes | None]
@@ -70,12 +72,14 @@ class Company(Base):
     last_seen: Mapped[Micros]
 
 
-def _where(condition: str) -> dict[str, object]:
+def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 _i = (Identifier.source_id, Identifier.generation)
-Index("ix_identifiers_tie", *_i, Identifier.tie_key, **_where("tie_key IS NOT NULL AND person_uuid IS NOT NULL"))
+Index(
+    "ix_identifiers_tie", *_i, Identifier.tie_key, **_where("tie_key IS NOT NULL AND person_uuid IS NOT NULL")
+)
 Index("ix_identifiers_email", *_i, Identifier.email, **_where("email IS NOT NULL"))
 Index("ix_identifiers_person", *_i, Identifier.person_uuid, **_where("person_uuid IS NOT NULL"))
 _p = (Person.source_id, Person.generation)

@@ -48,4 +48,10 @@ class Sync(Base):
 
     @property
     def percent(self) -> int:
-        return min(99, self.done * 100 // self.total) if self.total and self.running else 0 if self.running else 100
+        return (
+            min(99, self.done * 100 // self.total)
+            if self.total and self.running
+            else 0
+            if self.running
+            else 100
+        )

@@ -1,0 +1,86 @@
+"""One batch of read events joined to what is stored of a source's persons and companies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from webapp.domain.fold import Told, combine, fold, pack, unpack
+from webapp.domain.segment import Reading
+from webapp.models import Company
+from webapp.models.base import new_uuid
+from webapp.services import sightings
+from webapp.services.identities import Change, Neighbourhood
+from webapp.services.placing import CompanyView
+from webapp.services.rows import select_in, upsert
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch changed: persons, and companies."""
+
+    people: Change
+    companies: list[CompanyView]
+
+
+def fold_into(
+    connection: Connection,
+    source_id: int,
+    generation: int,
+    readings: Sequence[tuple[int, Reading]],
+    *,
+    attribute_limit: int,
+    rebuilding: bool = False,
+) -> Folded:
+    """Fold a batch into one generation of a source's persons and companies.
+
+    Args:
+        readings: pairs of event id and what the event says.
+        attribute_limit: how many custom attributes the source may have.
+        rebuilding: whether this generation is one that a rebuild is making.
+    """
+    sightings.note(connection, source_id, generation, readings, attribute_limit)
+    told_people, told_companies = fold(readings)
+    companies = _join_companies(connection, source_id, generation, told_companies, rebuilding)
+    people = Neighbourhood(connection, source_id, generation, rebuilding).change(told_people)
+    return Folded(people, companies)
+
+
+def _join_companies(
+    connection: Connection, source_id: int, generation: int, told: dict[bytes, Told], rebuilding: bool
+) -> list[CompanyView]:
+    if not told:
+        return []
+    query = select(Company.key, Company.uuid, Company.told).where(Company.source_id == source_id)
+    stored = {
+        row.key: row
+        for row in select_in(connection, query.where(Company.generation == generation), Company.key, told)
+    }
+    earlier: dict[bytes, str] = {}
+    if rebuilding:  # a company keeps the name that the generation before gave it
+        new = [key for key in told if key not in stored]
+        query = query.where(Company.generation == generation - 1)
+        earlier = {row.key: row.uuid for row in select_in(connection, query, Company.key, new)}
+    views = []
+    for key, words in told.items():
+        row = stored.get(key)
+        if row is None:
+            views.append(CompanyView(key, earlier.get(key) or new_uuid(), words))
+        else:
+            views.append(CompanyView(key, row.uuid, combine(unpack(row.told), words)))
+    rows = [
+        {
+            "source_id": source_id,
+            "generation": generation,
+            "key": view.key,
+            "uuid": view.uuid,
+            "told": pack(view.told),
+            "first_seen": view.told.first_seen,
+            "last_seen": view.told.last_seen,
+        }
+        for view in views
+    ]
+    upsert(connection, Company, rows, ("source_id", "generation", "key"), keep=("uuid",))
+    return views

@@ -1,0 +1,262 @@
+"""Draining a source: the inbox becomes persons and companies, and these customers and contacts.
+
+One transaction a batch, begun by locking the source's row, so exactly one projector works on a source and a
+killed one leaves nothing behind. What is pending is found by its state, never by `id > cursor`: events commit
+in another order than their ids are given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy.exc import DBAPIError
+
+from webapp.config import Settings
+from webapp.database import begin
+from webapp.domain import segment, wire
+from webapp.domain.identity import company_key, keyed
+from webapp.domain.segment import Reading
+from webapp.domain.text import clean
+from webapp.models import Event, Source, Sync, now
+from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
+from webapp.services.folding import fold_into
+from webapp.services.placing import Placing
+from webapp.services.rows import update_by_id
+
+log = structlog.get_logger(__name__)
+
+# A batch is as large as keeps it short: on SQLite the webhook's writers wait for it.
+LEAST, MOST, FIRST = 20, 5000, 200
+SECONDS = {"sqlite": 0.1, "postgresql": 0.5}
+
+
+@dataclass(slots=True)
+class Drained:
+    """What draining did, in events."""
+
+    applied: int = 0
+    ignored: int = 0
+    parked: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.applied + self.ignored + self.parked
+
+
+def never() -> bool:
+    """The `stop` of work that nobody stops."""
+    return False
+
+
+def drain(engine: Engine, source_id: int, *, settings: Settings, stop: Callable[[], bool] = never) -> Drained:
+    """Project everything that waits in a source's inbox. May be run twice, and at once by several.
+
+    Args:
+        stop: asked between batches; True ends the work early, with nothing half done.
+
+    Returns:
+        How many events were applied, ignored and parked.
+    """
+    drained = Drained()
+    size, seconds = FIRST, SECONDS[engine.dialect.name]
+    while not stop():
+        started = time.monotonic()
+        worked = _batch(engine, source_id, settings, size, drained)
+        if not worked:
+            break
+        if worked == size:
+            elapsed = max(time.monotonic() - started, 0.001)
+            size = max(LEAST, min(MOST, int(size * min(4.0, seconds / elapsed))))
+    return drained
+
+
+def _batch(engine: Engine, source_id: int, settings: Settings, size: int, drained: Drained) -> int:
+    """One transaction; how many events it took."""
+    try:
+        with begin(engine) as connection:
+            source = lock(connection, source_id)
+            if source is None or source.pause:
+                return 0
+            events = _pending(connection, source_id, size)
+            _project(connection, source, events, settings, drained)
+            if source.failing_since is not None:
+                connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
+            return len(events)
+    except DBAPIError as error:
+        if _is_the_connection(error):
+            raise
+        log.warning("batch_failed", source_id=source_id, error=type(error.orig).__name__)
+    except Exception as error:
+        log.warning(
+            "batch_failed", source_id=source_id, error=type(error).__name__, exc_info=settings.testing
+        )
+    return _one_by_one(engine, source_id, settings, size, drained)
+
+
+def _is_the_connection(error: DBAPIError) -> bool:
+    """Whether the database is away, locked or choosing a victim, rather than refusing what we wrote."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return (
+        error.connection_invalidated
+        or state.startswith(("08", "40", "53", "55", "57"))
+        or type(error.orig).__name__ == "OperationalError"
+    )
+
+
+def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, drained: Drained) -> int:
+    """After a batch that cannot be written: each event alone, so that one never stops its neighbours."""
+    with begin(engine) as connection:
+        ids = [row.id for row in _pending(connection, source_id, min(size, 500))]
+    parked = sum(_alone(engine, source_id, event_id, settings, drained) for event_id in ids)
+    if ids and parked == len(ids):
+        with begin(engine) as connection:
+            connection.execute(update(Source).where(Source.id == source_id).values(failing_since=now()))
+    return len(ids)
+
+
+def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, drained: Drained) -> bool:
+    """Project one event; True when it had to be parked."""
+    try:
+        with begin(engine) as connection:
+            source = lock(connection, source_id)
+            if source is not None and not source.pause:
+                events = _pending(connection, source_id, 1, event_id)
+                _project(connection, source, events, settings, drained)
+        return False
+    except Exception as error:
+        if isinstance(error, DBAPIError) and _is_the_connection(error):
+            raise
+        log.error("event_parked", source_id=source_id, event_id=event_id, error=type(error).__name__)
+        reason = f"could not be applied ({type(error).__name__})"
+    with begin(engine) as connection:
+        parked = update(Event).where(Event.id == event_id, Event.state == PENDING)
+        connection.execute(parked.values(state=PARKED, reason=reason))
+    drained.parked += 1
+    return True
+
+
+def lock(connection: Connection, source_id: int) -> Row[Any] | None:
+    """The source's row, locked until the transaction ends; None when it is gone or being deleted."""
+    # `key_share`: the webhook inserts events meanwhile, whose foreign keys look at the same row.
+    wanted = select(Source.__table__).where(Source.id == source_id)
+    row = connection.execute(wanted.with_for_update(key_share=True)).first()
+    return row if row is not None and row.state == "active" else None
+
+
+def _pending(
+    connection: Connection, source_id: int, size: int, event_id: int | None = None
+) -> list[Row[Any]]:
+    query = select(Event.id, Event.received_at, Event.body).where(
+        Event.source_id == source_id, Event.state == PENDING
+    )
+    if event_id is not None:
+        query = query.where(Event.id == event_id)
+    events: list[Any] = [*connection.execute(query.order_by(Event.id).limit(size))]
+    return events
+
+
+def read(body: bytes, received_at: int) -> Reading:
+    """What a stored event says."""
+    return segment.read(wire.decode(body), received_at)
+
+
+def _project(
+    connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings, drained: Drained
+) -> None:
+    readings: list[tuple[int, Reading]] = []
+    rows: list[dict[str, Any]] = []
+    for event in events:
+        try:
+            reading = read(event.body, event.received_at)
+        except Exception as error:  # a fault of ours; the event stays, its neighbours go on
+            log.error("event_parked", source_id=source.id, event_id=event.id, error=type(error).__name__)
+            rows.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
+            continue
+        readings.append((event.id, reading))
+    _fold_and_place(connection, source, readings, settings)
+    rows += [outcome_of(event_id, reading) for event_id, reading in readings]
+    update_by_id(connection, Event, rows)
+    for row in rows:
+        if row["state"] == APPLIED:
+            drained.applied += 1
+        elif row["state"] == IGNORED:
+            drained.ignored += 1
+        else:
+            drained.parked += 1
+
+
+def _fold_and_place(
+    connection: Connection, source: Row[Any], readings: list[tuple[int, Reading]], settings: Settings
+) -> None:
+    saying = [(event_id, reading) for event_id, reading in readings if reading.reason is None]
+    if not saying:
+        return
+    limit = settings.max_custom_attributes
+    passed = _rebuilt_up_to(connection, source.id)
+    again = [(event_id, _copy(reading)) for event_id, reading in saying if event_id <= passed]
+    if again:  # a rebuild has gone past these ids already, so the next generation hears of them here
+        fold_into(connection, source.id, source.generation + 1, again, attribute_limit=limit, rebuilding=True)
+    folded = fold_into(connection, source.id, source.generation, saying, attribute_limit=limit)
+    placing = Placing(connection, source.id, source.generation, source.applied_policy)
+    placing.place(folded.people.persons, folded.companies, folded.people.gone)
+
+
+def _copy(reading: Reading) -> Reading:
+    """A reading that can lose attributes over the limit without the other one losing them."""
+    return msgspec.structs.replace(
+        reading,
+        contact_custom=dict(reading.contact_custom),
+        company_custom=dict(reading.company_custom),
+        warnings=[],
+    )
+
+
+def _rebuilt_up_to(connection: Connection, source_id: int) -> int:
+    query = select(Sync.cursor).where(
+        Sync.source_id == source_id, Sync.kind == "rebuild", Sync.phase == "events", Sync.state == "running"
+    )
+    return connection.scalar(query) or 0
+
+
+def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
+    """The columns by which an event's row says what became of it."""
+    says = reading.reason is None
+    return _outcome(
+        event_id,
+        APPLIED if says else IGNORED,
+        type=reading.type,
+        message_id=clean(reading.message_id)[:1024] or None,
+        occurred_at=reading.time,
+        subject=keyed(reading) if says else None,
+        company=company_key(reading.group_id) if says and reading.group_id is not None else None,
+        reason=reading.reason,
+        warnings=[list(warning) for warning in reading.warnings] or None,
+    )
+
+
+_COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
+
+
+def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
+    return {"id": event_id, "state": state} | {name: columns.get(name) for name in _COLUMNS}
+
+
+def waiting_sources(engine: Engine) -> list[int]:
+    """Ids of the sources that have events to be projected."""
+    pending = select(Event.id).where(Event.source_id == Source.id, Event.state == PENDING).exists()
+    with engine.connect() as connection:
+        query = select(Source.id).where(Source.state == "active", Source.pause == "", pending)
+        return list(connection.scalars(query.order_by(Source.id)))
+
+
+def oldest_pending(connection: Connection, source_id: int) -> int | None:
+    """How long the oldest event has waited, in microseconds; None when none waits."""
+    query = select(Event.received_at).where(Event.source_id == source_id, Event.state == PENDING)
+    received_at = connection.scalar(query.order_by(Event.id).limit(1))
+    return None if received_at is None else now() - received_at

@@ -1,0 +1,128 @@
+"""Rebuild from events: the whole inbox folded again into a next generation of persons and companies.
+
+While it folds, everybody goes on reading and filling the generation that is shown; events that are projected
+meanwhile are folded into both where the rebuild has passed them. The swap is one transaction; after it the
+customers and contacts are placed again, as a re-sync does, and the generation before is erased.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from webapp.config import Settings
+from webapp.models import AttributeSighting, Company, Event, Identifier, Person, Source, Sync
+from webapp.models.event import PENDING
+from webapp.services import resync
+from webapp.services.folding import fold_into
+from webapp.services.projection import outcome_of, read
+from webapp.services.rows import update_by_id
+
+EVENTS = {"sqlite": 300, "postgresql": 3000}
+GENERATIONS = (Identifier, Person, Company, AttributeSighting)
+AFTER_SWAP = ("companies", "persons", "contacts", "erase")
+
+
+def step(connection: Connection, sync: Any, settings: Settings) -> bool:
+    """One step of a rebuild, in the caller's transaction, which holds the source's lock.
+
+    Returns:
+        Whether the work is finished.
+    """
+    if not sync.phase:
+        return _begin(connection, sync)
+    if sync.state == "cancelling" and sync.phase == "events":
+        _enter(connection, sync, "discard")
+        return False
+    source = connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
+    if sync.phase == "events":
+        return _fold(connection, sync, source, settings)
+    if sync.phase == "discard":
+        return _erase(connection, sync, source.generation + 1, "cancelled")
+    if sync.phase == "erase":
+        return _erase(connection, sync, source.generation - 1, "done")
+    work = {"companies": resync.companies, "persons": resync.persons, "contacts": resync.sweep_contacts}
+    last, count = work[sync.phase](connection, sync, source)
+    if count:
+        _move(connection, sync, last, count)
+    else:
+        _enter(connection, sync, AFTER_SWAP[AFTER_SWAP.index(sync.phase) + 1])
+    return False
+
+
+def _begin(connection: Connection, sync: Any) -> bool:
+    if sync.state == "cancelling":
+        resync.finish(connection, sync, "cancelled")
+        return True
+    query = select(func.count()).select_from(Event)
+    total = connection.scalar(query.where(Event.source_id == sync.source_id, Event.state != PENDING))
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total or 0))
+    _enter(connection, sync, "events")
+    return False
+
+
+def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) -> bool:
+    query = select(Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings).where(
+        Event.source_id == source.id, Event.id > sync.cursor, Event.state != PENDING
+    )
+    events = connection.execute(query.order_by(Event.id).limit(EVENTS[connection.dialect.name])).all()
+    if not events:
+        return _swap(connection, sync, source)
+    readings = [(event.id, read(event.body, event.received_at)) for event in events]
+    fold_into(
+        connection,
+        source.id,
+        source.generation + 1,
+        [(event_id, reading) for event_id, reading in readings if reading.reason is None],
+        attribute_limit=settings.max_custom_attributes,
+        rebuilding=True,
+    )
+    outcomes = (outcome_of(event_id, reading) for event_id, reading in readings)
+    pairs = zip(events, outcomes, strict=True)
+    update_by_id(connection, Event, [outcome for event, outcome in pairs if _differs(event, outcome)])
+    _move(connection, sync, events[-1].id, len(events))
+    return False
+
+
+def _differs(event: Any, outcome: dict[str, Any]) -> bool:
+    """Whether reading an event now gives another outcome than is stored, as after an upgrade."""
+    return any(getattr(event, name) != outcome[name] for name in ("state", "reason", "warnings"))
+
+
+def _swap(connection: Connection, sync: Any, source: Any) -> bool:
+    follow = source.generation + 1
+    applied = {"generation": follow, "applied_policy": sync.policy}
+    connection.execute(update(Source).where(Source.id == source.id).values(**applied))
+    more = 0
+    for model in (Company, Person):
+        query = select(func.count()).select_from(model)
+        more += connection.scalar(query.where(model.source_id == source.id, model.generation == follow)) or 0
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=sync.done + more))
+    _enter(connection, sync, AFTER_SWAP[0])
+    return False
+
+
+def _erase(connection: Connection, sync: Any, generation: int, state: str) -> bool:
+    limit = EVENTS[connection.dialect.name]
+    for model in GENERATIONS:
+        if erase(connection, model, limit, model.source_id == sync.source_id, model.generation == generation):
+            return False
+    resync.finish(connection, sync, state)
+    return True
+
+
+def erase(connection: Connection, model: Any, limit: int, *conditions: Any) -> int:
+    """Delete at most `limit` rows that fulfil some conditions; how many went."""
+    table = model.__table__
+    some = select(model.id).where(*conditions).order_by(model.id).limit(limit)
+    return connection.execute(table.delete().where(table.c.id.in_(some))).rowcount
+
+
+def _enter(connection: Connection, sync: Any, phase: str) -> None:
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase, cursor=0))
+
+
+def _move(connection: Connection, sync: Any, cursor: int, count: int) -> None:
+    done = min(sync.done + count, sync.total) if sync.phase == "contacts" else sync.done + count
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))

@@ -1,0 +1,177 @@
+"""Long work on a source: asked for, previewed, run to its end by whoever picks it up, cancelled.
+
+All progress stands in the `syncs` row and moves in the same transaction as the work, so a killed worker loses
+at most one batch that was never committed, and the next one goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.database import begin
+from webapp.models import Source, Sync, now
+from webapp.models.sync import OPEN
+from webapp.services import deletion, rebuild, resync
+from webapp.services.deletion import DeletionReport, deletion_report
+from webapp.services.projection import never
+from webapp.services.resync import Preview, preview, waiting
+
+__all__ = [
+    "CannotRebuild",
+    "DeletionReport",
+    "Preview",
+    "deletion_report",
+    "open_sync",
+    "preview",
+    "request",
+    "request_cancel",
+    "request_deletion",
+    "run",
+    "stalled",
+    "waiting",
+]
+
+# Work whose row has not moved for so long has lost its worker. Microseconds.
+STALLED_AFTER = 15_000_000
+
+STEPS: dict[str, Callable[[Connection, Any, Settings], bool]] = {
+    "resync": resync.step,
+    "rebuild": rebuild.step,
+    "deletion": deletion.step,
+}
+
+
+class CannotRebuild(ValueError):
+    """The inbox no longer holds all that was told; the message is for the person who asked."""
+
+
+def request(session: Session, source: Source, kind: str = "resync", user_id: int | None = None) -> Sync:
+    """Ask for a re-sync or a rebuild; a second request joins the one under way.
+
+    Args:
+        session: the caller commits, then rings the queue.
+        kind: `resync` or `rebuild`.
+
+    Returns:
+        The work to follow: a new one, or the one of this source that is under way.
+    """
+    if kind == "rebuild" and source.dropped_before is not None:
+        raise CannotRebuild(
+            "Old events of this source were dropped, as its retention says. A rebuild would forget what they "
+            "told, so it is refused; a re-sync keeps everything."
+        )
+    # The source's row is the lock under which everything about its long work is decided.
+    session.execute(select(Source.id).where(Source.id == source.id).with_for_update())
+    session.refresh(source)
+    running = open_sync(session, source.id)
+    if running is not None or source.state != "active":
+        if running is None:
+            raise LookupError("This source is being deleted.")
+        return running
+    sync = Sync(
+        source_id=source.id,
+        kind=kind,
+        state="queued",
+        policy=source.policy,
+        previous_policy=source.applied_policy,
+        user_id=user_id,
+        created_at=now(),
+        result={},
+    )
+    session.add(sync)
+    session.flush()
+    return sync
+
+
+def open_sync(session: Session, source_id: int) -> Sync | None:
+    """The long work of a source that is under way, if any."""
+    query = select(Sync).where(Sync.source_id == source_id, Sync.state.in_(OPEN))
+    return session.scalars(query.order_by(Sync.id.desc())).first()
+
+
+def request_cancel(session: Session, sync: Sync) -> None:
+    """Ask that a re-sync or rebuild be taken back. A deletion cannot be cancelled."""
+    if sync.kind == "deletion":
+        return
+    session.execute(
+        update(Sync)
+        .where(Sync.id == sync.id, Sync.state.in_(("queued", "running")))
+        .values(state="cancelling")
+    )
+    session.refresh(sync)
+
+
+def request_deletion(session: Session, source: Source, user_id: int | None = None) -> Sync:
+    """Hide a source at once and ask for its erasure. The caller commits, then rings the queue."""
+    session.execute(select(Source.id).where(Source.id == source.id).with_for_update())
+    session.refresh(source)
+    running = open_sync(session, source.id)
+    if running is not None:
+        if running.kind == "deletion":
+            return running
+        running.state = "failed"
+        running.finished_at = now()
+        running.result = running.result | {"error": "The source was deleted."}
+    source.state = "deleting"
+    source.name_key = None
+    sync = Sync(
+        source_id=source.id, kind="deletion", state="queued", user_id=user_id, created_at=now(), result={}
+    )
+    session.add(sync)
+    session.flush()
+    return sync
+
+
+def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], bool] = never) -> None:
+    """Do a piece of long work to its end. May be run again, and by two at once: each step locks the source.
+
+    Args:
+        stop: asked between steps; True leaves the rest to the next run.
+    """
+    while not stop():
+        with begin(engine) as connection:
+            sync = _claimed(connection, sync_id)
+            if sync is None:
+                return
+            finished = STEPS[sync.kind](connection, sync, settings)
+            if not finished:
+                _beat(connection, sync_id)
+        if finished:
+            if sync.kind == "deletion":
+                deletion.scrub(engine)
+            return
+
+
+def _claimed(connection: Connection, sync_id: int) -> Any | None:
+    """The work's row with its source locked; None when there is nothing left to do."""
+    source_id = connection.scalar(select(Sync.source_id).where(Sync.id == sync_id))
+    if source_id is None:
+        return None
+    connection.execute(select(Source.id).where(Source.id == source_id).with_for_update(key_share=True))
+    sync = connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
+    if sync is None or sync.state not in OPEN:
+        return None
+    if sync.started_at is None:
+        started = {"started_at": now(), "state": "running" if sync.state == "queued" else sync.state}
+        connection.execute(update(Sync).where(Sync.id == sync_id).values(**started))
+        sync = connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
+    return sync
+
+
+def _beat(connection: Connection, sync_id: int) -> None:
+    connection.execute(update(Sync).where(Sync.id == sync_id).values(heartbeat_at=now()))
+
+
+def stalled(engine: Engine) -> list[int]:
+    """Ids of long work that nobody works on: just asked for, or silent for 15 seconds."""
+    silent = now() - STALLED_AFTER
+    with engine.connect() as connection:
+        query = select(Sync.id).where(
+            Sync.state.in_(OPEN), or_(Sync.heartbeat_at.is_(None), Sync.heartbeat_at < silent)
+        )
+        return list(connection.scalars(query.order_by(Sync.id)))
