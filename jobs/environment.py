@@ -9,6 +9,7 @@ Standard library only, and no syntax newer than the check of Python's own versio
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -44,16 +45,18 @@ def _works() -> bool:
     """Whether `.venv` is whole: an interrupted start, or a new Python, leaves one that is not."""
     if not PYTHON.exists():
         return False
-    return _quiet([str(PYTHON), "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"])
+    check = [str(PYTHON), "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"]
+    return subprocess.run(check, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def _make_venv() -> bool:
     print("Making .venv", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
-    if _quiet([sys.executable, "-m", "venv", str(VENV)]):
-        return True
-    shutil.rmtree(VENV, ignore_errors=True)
-    return _apt_install([_venv_package()]) and _quiet([sys.executable, "-m", "venv", str(VENV)])
+    # Debian keeps this part of Python in a package of its own.
+    if importlib.util.find_spec("ensurepip") is None:
+        print(f"Installing {_venv_package()} with apt-get", flush=True)
+        _apt_install([_venv_package()])
+    return _quiet([sys.executable, "-m", "venv", str(VENV)])  # says itself what went wrong
 
 
 def _install(requirements: Path) -> bool:
@@ -63,7 +66,7 @@ def _install(requirements: Path) -> bool:
     if stamp.exists() and stamp.read_text() == digest:
         return True
     print(f"Installing {requirements.name} into .venv", flush=True)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run([*command, "--require-hashes", "-r", str(requirements)], check=False)  # noqa: S603
     if done.returncode == 0:
         stamp.write_text(digest)
