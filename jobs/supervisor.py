@@ -25,12 +25,14 @@ class Child:
         name: what the lines on the terminal call it.
         argv: its command.
         patience: how many seconds it may take to finish after it was asked to stop.
+        quiet: what it prints is of no use to anybody; its errors are shown all the same.
         stage: children of the lowest stage are asked to stop first; the next stage waits for them.
     """
 
     name: str
     argv: Sequence[str]
     patience: float = 10.0
+    quiet: bool = False
     stage: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started: float = 0.0
@@ -48,6 +50,7 @@ class Child:
             list(self.argv),
             env=env,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if self.quiet else None,
             start_new_session=True,
             preexec_fn=partial(die_with_parent, os.getpid()),
         )

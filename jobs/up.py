@@ -191,7 +191,7 @@ def children(broker: Broker) -> list[Child]:
         Child("sweeper", (python, "-m", "jobs.sweeper"), patience=15, stage=1),
     ]
     if broker.argv:
-        programs.insert(0, Child("queue", broker.argv, patience=5, stage=2))
+        programs.insert(0, Child("queue", broker.argv, patience=5, quiet=True, stage=2))
     return programs
 
 

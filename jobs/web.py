@@ -50,7 +50,7 @@ def main() -> int:
         workers_kill_timeout=_GRACE,
         # A webhook's URL is a secret; the application logs requests itself and knows what to hide.
         log_access=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         working_dir=_ROOT,
     ).serve(target_loader=load, wrap_loader=False)
     return 0
