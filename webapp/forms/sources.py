@@ -14,9 +14,9 @@ from webapp.services import sources
 _EXPLAINED = {
     "user": "A user created in Segment who is not attached to a company is imported and becomes a customer. "
     "For example, an email newsletter subscriber.",
-    "company": "When a user is attached to a company in Segment, the company is imported and becomes a customer. "
-    "For example, when selling to a lead who is part of a business. Individual users are not imported until they "
-    "are attached to a company.",
+    "company": "When a user is attached to a company in Segment, the company is imported and becomes a "
+    "customer. For example, when selling to a lead who is part of a business. Individual users are not "
+    "imported until they are attached to a company.",
 }
 POLICY_CHOICES = [(policy, label, _EXPLAINED[policy]) for policy, label in POLICIES.items()]
 
@@ -31,10 +31,10 @@ PAUSE_CHOICES = [
 
 _GRACES_EXPLAINED = {
     0: "Events still sent to the old URL are refused from this moment on, and Segment drops them for good.",
-    1: "Events sent to the old URL are taken for one more hour, then refused.",
-    24: "Events sent to the old URL are taken for one more day, then refused. Time enough to change Segment in peace.",
+    3600: "Events sent to the old URL are taken for one more hour, then refused.",
+    86_400: "Events sent to the old URL are taken for one more day, then refused.",
 }
-GRACE_CHOICES = [(hours, label, _GRACES_EXPLAINED[hours]) for hours, label in sources.GRACES.items()]
+GRACE_CHOICES = [(grace, label, _GRACES_EXPLAINED[grace]) for grace, label in sources.GRACES.items()]
 
 
 class SourceForm(FlaskForm):
@@ -72,5 +72,5 @@ class NewSourceForm(SourceForm):
 
 
 def grace_of(text: str | None) -> int | None:
-    """The hours of grace that a form or a command asked for; None when it is no choice that there is."""
-    return int(text) if text in {str(hours) for hours in sources.GRACES} else None
+    """The seconds of grace that a form asks for; None when it is no choice that there is."""
+    return int(text) if text in {str(grace) for grace in sources.GRACES} else None

@@ -1,4 +1,4 @@
-"""Sources in words and numbers, for the Sources page and the head of a source's page: one query per number."""
+"""Sources in words and numbers, for the Sources page and the head of a source's page: one query a number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.models import Contact, DataSourceCustomer, Event, Person, Source, Sync, Tally, now
 from webapp.models.event import PARKED
@@ -56,7 +56,9 @@ class Summary:
 
 def every(session: Session) -> list[Summary]:
     """All sources by name, those being deleted last."""
-    return _summaries(session, session.scalars(select(Source).order_by(Source.state, Source.name_key, Source.id)).all())
+    return _summaries(
+        session, session.scalars(select(Source).order_by(Source.state, Source.name_key, Source.id)).all()
+    )
 
 
 def of(session: Session, source: Source) -> Summary:
@@ -97,8 +99,7 @@ def _summaries(session: Session, sources: Sequence[Source]) -> list[Summary]:
     shown = [source.id for source in sources if source.state == "active"]
     syncs = _open_syncs(session, [source.id for source in sources])
     since = now() // MICROS_PER_HOUR * MICROS_PER_HOUR - 23 * MICROS_PER_HOUR
-    # Retired customers keep no row here, so that counting rows counts customers; a source that stands behind
-    # a merged customer twice counts it once.
+    # A source that stands behind a merged customer twice counts it once.
     numbers = {
         "events_24h": _count(Tally.source_id, func.sum(Tally.received), shown).where(Tally.hour >= since),
         "customers": _count(
@@ -110,7 +111,7 @@ def _summaries(session: Session, sources: Sequence[Source]) -> list[Summary]:
         .join(Source, Source.id == Person.source_id)
         .where(waits()),
     }
-    found = {name: dict(session.execute(query).tuples().all()) for name, query in numbers.items()}
+    found = {name: {row[0]: row[1] for row in session.execute(query)} for name, query in numbers.items()}
     rows = []
     for source in sources:
         sync = syncs.get(source.id)
@@ -120,7 +121,7 @@ def _summaries(session: Session, sources: Sequence[Source]) -> list[Summary]:
     return rows
 
 
-def _count(by: ColumnElement[int], what: ColumnElement[int], ids: list[int]) -> Select[tuple[int, int]]:
+def _count(by: InstrumentedAttribute[int], what: ColumnElement[int], ids: list[int]) -> Select[int, int]:
     return select(by, what).where(by.in_(ids)).group_by(by)
 
 

@@ -1,28 +1,28 @@
-"""Sources: add one, change it, pause it, give it another URL. Each verb is one transaction with its audit line."""
+"""Sources: add one, change it, pause it, give it another URL. Each verb is one transaction."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.database import writing
-from webapp.models import Source, WebhookUrl, now
+from webapp.models import Rejection, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
-from webapp.models.source import MICROS_PER_HOUR, POLICIES
+from webapp.models.source import POLICIES
 from webapp.services import audit, tokens
+from webapp.services.transactions import write
 
 LONGEST_NAME = 255
 PREFIX = "ds_"
-# What a person may choose between, in hours, for an old URL to live on.
-GRACES = {0: "At once", 1: "In 1 hour", 24: "In 24 hours"}
+# What a person may choose between, in seconds, for an old URL to live on.
+GRACES = {0: "At once", 3600: "In 1 hour", 86_400: "In 24 hours"}
 PAUSES = ("keep", "refuse")
+MICROS_PER_SECOND = 1_000_000
 
 
 class Refused(ValueError):
@@ -35,16 +35,6 @@ class Refused(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does it: a user's id, or None for the command line."""
-
-    user_id: int | None = None
-
-
-COMMAND_LINE = Actor()
 
 
 def find(session: Session, public_id: str) -> Source | None:
@@ -66,7 +56,15 @@ def old_urls(session: Session, source: Source) -> list[WebhookUrl]:
     return list(session.scalars(wanted.order_by(WebhookUrl.id.desc())))
 
 
-def add(session: Session, settings: Settings, name: str, policy: str, token: str, by: Actor = COMMAND_LINE) -> Source:
+def rejections(session: Session, source: Source) -> list[Rejection]:
+    """Calls that were turned away, per answer and reason, the latest first."""
+    wanted = select(Rejection).where(Rejection.source_id == source.id).order_by(Rejection.last_at.desc())
+    return list(session.scalars(wanted.limit(50)))
+
+
+def add(
+    session: Session, settings: Settings, name: str, policy: str, token: str, by: int | None = None
+) -> Source:
     """Add a Segment source.
 
     Args:
@@ -75,15 +73,20 @@ def add(session: Session, settings: Settings, name: str, policy: str, token: str
         name: as typed; blanks around it are taken off.
         policy: `user` or `company`.
         token: of its webhook URL (`tokens.make_token`).
-        by: who adds it.
+        by: the id of the user who adds it; None for the command line.
 
     Raises:
-        Refused: the name is empty, too long, unreadable or taken, or there is no such policy.
+        Refused: the name is empty, too long, unreadable or taken, there is no such policy, or the token is in
+            use (a form that was sent twice).
     """
     name = checked_name(name)
     _check_policy(policy)
     at = now()
-    with _transaction(session), _name_is_free(name):
+    with write(session), _name_is_free(name):
+        if session.scalar(select(WebhookUrl.id).where(WebhookUrl.token_digest == tokens.digest(token))):
+            raise Refused(
+                "sealed", "This URL belongs to a source already, so a new one was made. Copy it again."
+            )
         source = Source(
             uuid=new_uuid(),
             name=name,
@@ -95,45 +98,47 @@ def add(session: Session, settings: Settings, name: str, policy: str, token: str
         )
         session.add(source)
         session.flush()
-        audit.record(session, "source.added", by.user_id, source_uuid=source.uuid, policy=policy)
+        audit.record(session, "source.added", by, source.uuid, name=name, policy=POLICIES[policy])
     return source
 
 
-def rename(session: Session, source: Source, name: str, by: Actor = COMMAND_LINE) -> bool:
+def rename(session: Session, source: Source, name: str, by: int | None = None) -> bool:
     """Give a source another name; False when it has that name already.
 
     Raises:
         Refused: the name is empty, too long, unreadable or taken.
     """
     name = checked_name(name)
-    with _transaction(session), _name_is_free(name):
+    with write(session), _name_is_free(name):
         _lock(session, source)
         if source.name == name:
             return False
+        old = source.name
         source.name, source.name_key = name, name_key(name)
         session.flush()
-        audit.record(session, "source.renamed", by.user_id, source_uuid=source.uuid)
+        audit.record(session, "source.renamed", by, source.uuid, old=old, name=name)
     return True
 
 
-def change_policy(session: Session, source: Source, policy: str, by: Actor = COMMAND_LINE) -> bool:
+def change_policy(session: Session, source: Source, policy: str, by: int | None = None) -> bool:
     """Save another policy; False when it was that already. The tables change only with a re-sync.
 
     Raises:
         Refused: there is no such policy.
     """
     _check_policy(policy)
-    with _transaction(session):
+    with write(session):
         _lock(session, source)
         if source.policy == policy:
             return False
-        before, source.policy = source.policy, policy
-        audit.record(session, "source.policy_changed", by.user_id, source_uuid=source.uuid, before=before, after=policy)
+        source.policy = policy
+        details = {"name": source.name, "policy": POLICIES[policy]}
+        audit.record(session, "source.policy_changed", by, source.uuid, **details)
     return True
 
 
 def regenerate(
-    session: Session, settings: Settings, source: Source, grace_hours: int = 0, by: Actor = COMMAND_LINE
+    session: Session, settings: Settings, source: Source, grace: int = 0, by: int | None = None
 ) -> str:
     """Make a new webhook URL and end the old one, at once or after a grace period.
 
@@ -141,28 +146,29 @@ def regenerate(
         session: of the caller.
         settings: hold the key that seals the token.
         source: whose URL it is.
-        grace_hours: how long calls to the old URL are still taken, in hours.
-        by: who asked.
+        grace: how long calls to the old URL are still taken, in seconds.
+        by: the id of the user who asks; None for the command line.
 
     Returns:
         The new token.
     """
     token, at = tokens.make_token(), now()
-    with _transaction(session):
+    with write(session):
         _lock(session, source)
         for url in session.scalars(_urls(source).where(WebhookUrl.replaced_at.is_(None))):
-            url.replaced_at, url.ends_at, url.token_sealed = at, at + grace_hours * MICROS_PER_HOUR, None
+            url.replaced_at, url.ends_at, url.token_sealed = at, at + grace * MICROS_PER_SECOND, None
         new = _sealed(settings, token, at)
         new.source_id = source.id
         session.add(new)
-        audit.record(
-            session, "source.url_regenerated", by.user_id, source_uuid=source.uuid, grace_hours=grace_hours
-        )
+        audit.record(session, "source.regenerated", by, source.uuid, name=source.name, grace=_when(grace))
     return token
 
 
-def pause(session: Session, source: Source, mode: str, by: Actor = COMMAND_LINE) -> bool:
-    """Pause a source: `keep` receives and lets events wait, `refuse` answers 503. False when it was so already.
+def pause(session: Session, source: Source, mode: str, by: int | None = None) -> bool:
+    """Pause a source: `keep` receives and lets events wait, `refuse` answers 503.
+
+    Returns:
+        False when it was so already.
 
     Raises:
         Refused: there is no such way to pause.
@@ -172,7 +178,7 @@ def pause(session: Session, source: Source, mode: str, by: Actor = COMMAND_LINE)
     return _set_pause(session, source, mode, by)
 
 
-def resume(session: Session, source: Source, by: Actor = COMMAND_LINE) -> bool:
+def resume(session: Session, source: Source, by: int | None = None) -> bool:
     """End a pause; False when there was none. The caller rings, so that what waits is taken in."""
     return _set_pause(session, source, "", by)
 
@@ -198,14 +204,14 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name.casefold()).split())
 
 
-def _set_pause(session: Session, source: Source, mode: str, by: Actor) -> bool:
-    with _transaction(session):
+def _set_pause(session: Session, source: Source, mode: str, by: int | None) -> bool:
+    with write(session):
         _lock(session, source)
         if source.pause == mode:
             return False
         source.pause = mode
         action = "source.paused" if mode else "source.resumed"
-        audit.record(session, action, by.user_id, source_uuid=source.uuid, **({"mode": mode} if mode else {}))
+        audit.record(session, action, by, source.uuid, name=source.name, mode=mode)
     return True
 
 
@@ -214,7 +220,21 @@ def _check_policy(policy: str) -> None:
         raise Refused("policy", f"Choose when a company is created: {' or '.join(POLICIES)}.")
 
 
-def _urls(source: Source):  # type: ignore[no-untyped-def]
+def _when(grace: int) -> str:
+    """When an old URL ends, for the audit log."""
+    hours = grace / 3600
+    return f"after {hours:g} h" if grace else "at once"
+
+
+def _check_unused(session: Session, token: str) -> None:
+    """A form sent twice brings the token of a source that its first sending has made."""
+    if session.scalar(select(WebhookUrl.id).where(WebhookUrl.token_digest == tokens.digest(token))):
+        raise Refused(
+            "sealed", "This URL belongs to a source already, so here is a new one. Copy it again, then save."
+        )
+
+
+def _urls(source: Source) -> Select[WebhookUrl]:
     return select(WebhookUrl).where(WebhookUrl.source_id == source.id)
 
 
@@ -226,7 +246,7 @@ def _sealed(settings: Settings, token: str, at: int) -> WebhookUrl:
 
 def _lock(session: Session, source: Source) -> None:
     """Hold the source's row until the transaction ends, and see it as it is now."""
-    session.refresh(source, with_for_update=True)
+    session.refresh(source, with_for_update={"key_share": True})
     if source.state != "active":
         raise Refused("", "This source is being deleted, so nothing about it can be changed any more.")
 
@@ -238,16 +258,3 @@ def _name_is_free(name: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise Refused("name", f"There is already a source named “{name}”. Choose another name.") from None
-
-
-@contextmanager
-def _transaction(session: Session) -> Iterator[None]:
-    """One write transaction. What was read before ends first: SQLite takes its write lock at BEGIN only."""
-    session.rollback()
-    try:
-        with writing():
-            yield
-            session.commit()
-    except BaseException:
-        session.rollback()
-        raise

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, url_for
+from flask import abort, current_app, request, url_for
 
+from jobs.queue import bell
+from webapp.config import Settings
 from webapp.extensions import db
-from webapp.models import Source
-from webapp.services import source_summary, sources
+from webapp.models import Source, Sync, now
+from webapp.models.source import POLICIES
+from webapp.security import current_user, public_base
+from webapp.services import source_summary, sources, tokens
 
 TABS = (("customers", "Customers"), ("contacts", "Contacts"), ("events", "Events"), ("settings", "Settings"))
 
@@ -29,10 +33,18 @@ def frame(source: Source, tab: str) -> dict[str, Any]:
         tab: `customers`, `contacts`, `events` or `settings`; another word selects none.
 
     Returns:
-        `source`, `summary` (`source_summary.Summary`), `tab` and `source_tabs` for the template.
+        For the template: `source`, `summary` (`source_summary.Summary`), `tab`, `source_tabs`, `policies`
+        (their labels by code) and `moment` (now, in microseconds).
     """
     summary = source_summary.of(db.session(), source)
-    return {"source": source, "summary": summary, "tab": tab, "source_tabs": source_tabs(summary, tab)}
+    return {
+        "source": source,
+        "summary": summary,
+        "tab": tab,
+        "source_tabs": source_tabs(summary, tab),
+        "policies": POLICIES,
+        "moment": now(),
+    }
 
 
 def source_tabs(summary: source_summary.Summary, tab: str) -> list[dict[str, Any]]:
@@ -49,3 +61,38 @@ def source_tabs(summary: source_summary.Summary, tab: str) -> list[dict[str, Any
         }
         for name, label in TABS
     ]
+
+
+def settings() -> Settings:
+    """The settings of this installation."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def webhook_url(token: str) -> str:
+    """The URL that Segment posts to: on the public address, else on the one this page was asked for by."""
+    return tokens.webhook_url(token, public_base())
+
+
+def shown_url(source: Source) -> str | None:
+    """A source's webhook URL, for administrators only; None for anybody else, and when its seal is broken."""
+    url = sources.live_url(db.session(), source)
+    if not current_user.is_administrator or url is None or url.token_sealed is None:
+        return None
+    token = tokens.unseal(settings().secret_key, url.token_sealed)
+    return webhook_url(token) if token else None
+
+
+def is_part() -> bool:
+    """Whether HTMX asks, for a part of the page, and not the browser for all of it."""
+    return "HX-Request" in request.headers
+
+
+def ring(source: Source) -> None:
+    """Wake a worker for a source's events. A queue that is away breaks nothing: the sweeper finds them."""
+    bell(settings().redis_url).ring(source.id)
+
+
+def start(sync: Sync) -> None:
+    """Have a worker take up long work. A queue that is away breaks nothing: the sweeper finds it."""
+    bell(settings().redis_url).start(sync.id)

@@ -1,0 +1,186 @@
+"""`source ...`: what the pages of a source offer, for scripts. Long work needs no worker: it is done here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from sqlalchemy.orm import Session
+
+from webapp.cli.output import OneLine, seconds, wrong
+from webapp.config import Settings
+from webapp.extensions import db
+from webapp.models import Source, Sync
+from webapp.models.source import POLICIES
+from webapp.services import export, long_work, source_summary, sources, sync_log, syncs, tokens
+
+group = OneLine("source", help="Sources: add, list, change, re-sync, export, delete.")
+
+
+@group.command("add")
+@click.option("--name", required=True, help="Its name; no other source may have it.")
+@click.option("--policy", required=True, metavar="user|company", help="When a company is created.")
+def add(name: str, policy: str) -> None:
+    """Add a Segment source; prints its id and webhook URL as JSON."""
+    token = tokens.make_token()
+    try:
+        source = sources.add(_session(), _settings(), name, policy, token)
+    except sources.Refused as refused:
+        raise wrong(str(refused)) from None
+    _print_url(source, token)
+
+
+@group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_sources(as_json: bool) -> None:
+    """List the sources with what they are doing."""
+    rows = [_row(summary) for summary in source_summary.every(_session())]
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif rows:
+        lines = [[str(value) for value in row.values()] for row in rows]
+        lines.insert(0, [name.replace("_", " ") for name in rows[0]])
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        for line in lines:
+            click.echo(
+                "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            )
+    else:
+        click.echo("There are no sources yet. Add one: source add --name NAME --policy user|company")
+
+
+@group.command("policy")
+@click.argument("source_id", metavar="ID")
+@click.argument("policy", metavar="user|company")
+def change_policy(source_id: str, policy: str) -> None:
+    """Save another policy; a re-sync then applies it."""
+    source = _find(source_id)
+    try:
+        changed = sources.change_policy(_session(), source, policy)
+    except sources.Refused as refused:
+        raise wrong(str(refused)) from None
+    click.echo(f"Saved: {POLICIES[policy]}." if changed else f"It was that already: {POLICIES[policy]}.")
+    if source.needs_resync:
+        click.echo(f"The tables change with a re-sync: source resync {source.public_id}")
+
+
+@group.command("regenerate")
+@click.argument("source_id", metavar="ID")
+@click.option("--grace", default="0", metavar="TIME", help="How long the old URL still works: 24h, 1h, 0.")
+def regenerate(source_id: str, grace: str) -> None:
+    """Make a new webhook URL and end the old one; prints id and URL as JSON."""
+    source = _find(source_id)
+    length = seconds(grace)
+    _print_url(source, sources.regenerate(_session(), _settings(), source, length))
+
+
+@group.command("resync")
+@click.argument("source_id", metavar="ID")
+def resync(source_id: str) -> None:
+    """Apply the policy to everybody who is known already; returns when that is done."""
+    _work(source_id, "resync")
+
+
+@group.command("rebuild")
+@click.argument("source_id", metavar="ID")
+def rebuild(source_id: str) -> None:
+    """Fold the whole inbox again; returns when that is done."""
+    _work(source_id, "rebuild")
+
+
+@group.command("delete")
+@click.argument("source_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="It is permanent, and you mean it.")
+def delete(source_id: str, yes: bool) -> None:
+    """Delete a source with everything that came from it; returns when nothing of it is left."""
+    source = _find(source_id)
+    if not yes:
+        raise wrong("Deleting a source is permanent and nothing was deleted. Add --yes to delete it.")
+    key, name = source.id, source.name
+    sync = long_work.delete(_session(), source)
+    syncs.run(db.engine, sync.id, settings=_settings())
+    _session().rollback()
+    if _session().get(Source, key) is not None:
+        raise wrong(f"{name} is closed and hidden, but its erasure did not end. Run this command again.")
+    click.echo(f"Deleted {name}.")
+
+
+@group.command("export")
+@click.argument("source_id", metavar="ID")
+@click.option(
+    "--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where the files go."
+)
+def export_files(source_id: str, out: Path) -> None:
+    """Write customers.csv and contacts.csv."""
+    source = _find(source_id)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = export.to_folder(db.engine, source.id, out)
+    except OSError as error:
+        raise wrong(f"{out} cannot be written: {error.strerror or error}.") from None
+    for path in written:
+        click.echo(str(path))
+
+
+def _work(source_id: str, kind: str) -> None:
+    source = _find(source_id)
+    try:
+        sync = long_work.begin(_session(), source, kind)
+    except sources.Refused as refused:
+        raise wrong(str(refused)) from None
+    key = sync.id
+    syncs.run(db.engine, key, settings=_settings())
+    _session().rollback()
+    ended = _session().get(Sync, key)
+    if ended is None:
+        raise wrong(f"{source_id} was deleted meanwhile.")
+    said = f"{sync_log.NAMES[ended.kind]}: {sync_log.state_in_words(ended).lower()}."
+    said = " ".join(part for part in (said, sync_log.result_in_words(ended)) if part)
+    if ended.state != "done":
+        raise wrong(said)
+    click.echo(said)
+
+
+def _row(summary: source_summary.Summary) -> dict[str, str | int]:
+    source = summary.source
+    return {
+        "id": source.public_id,
+        "name": source.name,
+        "policy": source.policy,
+        "status": summary.status,
+        "events_24h": summary.events_24h,
+        "customers": summary.customers,
+        "contacts": summary.contacts,
+        "failed_events": summary.failed,
+    }
+
+
+def _print_url(source: Source, token: str) -> None:
+    settings = _settings()
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    url = tokens.webhook_url(token, base)
+    click.echo(json.dumps({"id": source.public_id, "webhook_url": url}))
+
+
+def _find(source_id: str) -> Source:
+    source = sources.find(_session(), source_id)
+    if source is None:
+        raise wrong(f"There is no source {source_id}. The ids are printed by: source list")
+    return source
+
+
+def _session() -> Session:
+    return db.session()
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def register(app: Flask) -> None:
+    """Add these commands to `flask`."""
+    app.cli.add_command(group)

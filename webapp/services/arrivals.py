@@ -1,0 +1,33 @@
+"""The first event of a source, for the guide that waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.models import Event, Source
+from webapp.models.event import PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of a source's first event.
+
+    Attributes:
+        first: the event, or None while nothing has arrived.
+    """
+
+    first: Event | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has arrived and was read."""
+        return self.first is not None and self.first.state != PENDING
+
+
+def first(session: Session, source: Source) -> Arrival:
+    """The first event that a source still has."""
+    wanted = select(Event).where(Event.source_id == source.id).order_by(Event.id).limit(1)
+    return Arrival(session.scalars(wanted).first())

@@ -1,0 +1,96 @@
+"""Long work in words: what it will change, how far it is, and what it has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.models import Source, Sync, now
+from webapp.models.sync import OPEN
+
+if TYPE_CHECKING:
+    from webapp.services.resync import Preview
+
+SHOWN = 10
+NAMES = {"resync": "Re-sync", "rebuild": "Rebuild from events", "deletion": "Deletion"}
+# What the counts of progress count, by kind of work.
+UNITS = {"resync": "people and companies", "rebuild": "events", "deletion": "rows"}
+_STATES = {
+    "queued": "Waiting for a worker",
+    "running": "Running",
+    "cancelling": "Cancelling",
+    "done": "Done",
+    "cancelled": "Cancelled",
+    "failed": "Failed",
+}
+
+
+def current(session: Session, source: Source) -> Sync | None:
+    """The work that is open on a source, if any."""
+    wanted = select(Sync).where(Sync.source_id == source.id, Sync.state.in_(OPEN)).order_by(Sync.id.desc())
+    return session.scalars(wanted.limit(1)).first()
+
+
+def history(session: Session, source: Source) -> list[Sync]:
+    """The last work on a source, the latest first."""
+    wanted = select(Sync).where(Sync.source_id == source.id).order_by(Sync.id.desc())
+    return list(session.scalars(wanted.limit(SHOWN)))
+
+
+def find(session: Session, source: Source, sync_id: int) -> Sync | None:
+    """One piece of work on this source."""
+    return session.scalars(select(Sync).where(Sync.source_id == source.id, Sync.id == sync_id)).one_or_none()
+
+
+def state_in_words(sync: Sync) -> str:
+    """What became of it so far."""
+    return _STATES.get(sync.state, sync.state)
+
+
+def seconds_left(sync: Sync) -> float | None:
+    """About how long it will still take; None until that can be told."""
+    if not (sync.running and sync.started_at and sync.total and sync.done):
+        return None
+    elapsed = (now() - sync.started_at) / 1_000_000
+    return elapsed * max(0, sync.total - sync.done) / sync.done if elapsed >= 1 else None
+
+
+def preview_in_words(preview: Preview) -> str:
+    """What a re-sync will change: `+12 customers, −340 individual customers, 340 people will wait`."""
+    parts = [
+        _change("+", preview.customers_appear, "customer"),
+        _change("−", preview.customers_go, "individual customer"),
+        _change("+", preview.contacts_appear, "contact"),
+        _change("−", preview.contacts_go, "contact"),
+        _waiting(preview.waiting) if preview.contacts_go or preview.customers_go else "",
+    ]
+    return ", ".join(part for part in parts if part) or "Nothing will change"
+
+
+def result_in_words(sync: Sync) -> str:
+    """What it has changed, or what went wrong."""
+    result = sync.result or {}
+    if "error" in result:
+        return str(result["error"])
+    if sync.running:
+        return ""
+    parts = [
+        _change("+", result.get("customers_added", 0), "customer"),
+        _change("−", result.get("customers_removed", 0), "customer"),
+        _change("+", result.get("contacts_added", 0), "contact"),
+        _change("−", result.get("contacts_removed", 0), "contact"),
+    ]
+    changes = ", ".join(part for part in parts if part)
+    if sync.state == "cancelled":
+        return changes or "The tables are as they were."
+    return changes or ("Nothing changed." if sync.state == "done" else "")
+
+
+def _change(sign: str, count: int, noun: str) -> str:
+    return f"{sign}{count:,} {noun}{'' if count == 1 else 's'}" if count else ""
+
+
+def _waiting(count: int) -> str:
+    return f"{count:,} {'person' if count == 1 else 'people'} will wait" if count else ""

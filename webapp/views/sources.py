@@ -1,0 +1,122 @@
+"""The Sources page, and the head and the settings of a source's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.extensions import db
+from webapp.forms.sources import GRACE_CHOICES, PAUSE_CHOICES, POLICY_CHOICES, SourceForm
+from webapp.models import Source
+from webapp.models.source import MICROS_PER_HOUR
+from webapp.security import current_user, viewer_may
+from webapp.services import source_summary, sources, sync_log
+from webapp.views.source_page import frame, is_part, ring, shown_url, source_or_404
+
+DAY = 24 * MICROS_PER_HOUR
+
+bp = Blueprint("sources", __name__, url_prefix="/sources")
+
+
+@bp.get("")
+@viewer_may
+def index() -> ResponseReturnValue:
+    """All sources; HTMX gets the table alone."""
+    rows = source_summary.every(db.session())
+    working = any(row.sync is not None for row in rows)
+    template = "sources/_table.html" if is_part() else "sources/index.html"
+    return render_template(template, rows=rows, working=working)
+
+
+@bp.get("/<source_id>")
+@viewer_may
+def show(source_id: str) -> ResponseReturnValue:
+    """A source's page opens with its customers."""
+    source = source_or_404(source_id)
+    return redirect(url_for(".show", source_id=source.public_id) + "/customers")
+
+
+@bp.get("/<source_id>/head")
+@viewer_may
+def head(source_id: str) -> ResponseReturnValue:
+    """The name, status and counts over the tabs, which ask again by themselves."""
+    return render_template(
+        "sources/_head.html", **frame(source_or_404(source_id), request.args.get("tab", ""))
+    )
+
+
+@bp.get("/<source_id>/settings")
+@viewer_may
+def settings(source_id: str) -> ResponseReturnValue:
+    """What can be changed about a source, and what has been done to it."""
+    source = source_or_404(source_id)
+    return _settings(source, SourceForm(formdata=None, name=source.name, policy=source.policy))
+
+
+@bp.post("/<source_id>/settings")
+def update(source_id: str) -> ResponseReturnValue:
+    """Save the name and the policy. Another policy leads to the offer of a re-sync."""
+    source = source_or_404(source_id)
+    form = SourceForm()
+    if not form.validate_on_submit():
+        return _settings(source, form), 422
+    session, by = db.session(), current_user.id
+    try:
+        renamed = sources.rename(session, source, form.name.data, by)
+        another_policy = sources.change_policy(session, source, form.policy.data, by)
+    except sources.Refused as refused:
+        form.refuse(refused)
+        return _settings(source, form), 422
+    if another_policy and source.needs_resync:
+        return redirect(url_for("syncs.new", source_id=source.public_id), 303)
+    flash("Saved." if renamed or another_policy else "Nothing was changed.")
+    return redirect(url_for(".settings", source_id=source.public_id), 303)
+
+
+@bp.post("/<source_id>/pause")
+def pause(source_id: str) -> ResponseReturnValue:
+    """Pause a source in one of the two ways."""
+    source = source_or_404(source_id)
+    try:
+        sources.pause(db.session(), source, request.form.get("mode", ""), current_user.id)
+        flash(f"{source.name} is paused.")
+    except sources.Refused as refused:
+        flash(str(refused), "error")
+    return redirect(url_for(".settings", source_id=source.public_id), 303)
+
+
+@bp.post("/<source_id>/resumption")
+def resume(source_id: str) -> ResponseReturnValue:
+    """Take in events again, and what has waited meanwhile."""
+    source = source_or_404(source_id)
+    if sources.resume(db.session(), source, current_user.id):
+        ring(source)
+        flash(f"{source.name} is receiving again.")
+    return redirect(url_for(".settings", source_id=source.public_id), 303)
+
+
+def _settings(source: Source, form: SourceForm) -> str:
+    session = db.session()
+    context: dict[str, Any] = frame(source, "settings")
+    old_urls = sources.old_urls(session, source)
+    return render_template(
+        "sources/settings.html",
+        form=form,
+        policy_choices=POLICY_CHOICES,
+        pause_choices=PAUSE_CHOICES,
+        grace_choices=GRACE_CHOICES,
+        url=shown_url(source),
+        old_urls=old_urls,
+        late=any((old.last_late_call_at or 0) > context["moment"] - DAY for old in old_urls),
+        rejections=sources.rejections(session, source),
+        sync=sync_log.current(session, source),
+        syncs=sync_log.history(session, source),
+        **context,
+    )
+
+
+def register(app: Flask) -> None:
+    """Open this room."""
+    app.register_blueprint(bp)

@@ -1,0 +1,77 @@
+"""Re-sync data and Rebuild from events: what will change, the progress, and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, abort, flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.extensions import db
+from webapp.models import Source, Sync
+from webapp.security import current_user, go_to, viewer_may
+from webapp.services import long_work, resync, sync_log
+from webapp.views.source_page import frame, is_part, source_or_404, start
+
+bp = Blueprint("syncs", __name__, url_prefix="/sources/<source_id>/syncs")
+
+KINDS = ("resync", "rebuild")
+
+
+@bp.get("/new")
+def new(source_id: str) -> ResponseReturnValue:
+    """Show what will change before it happens."""
+    source = source_or_404(source_id)
+    kind = "rebuild" if request.args.get("kind") == "rebuild" else "resync"
+    preview = resync.preview(db.session().connection(), source, source.policy)
+    template = "syncs/_question.html" if is_part() else "syncs/new.html"
+    return render_template(template, kind=kind, preview=preview, **frame(source, "settings"))
+
+
+@bp.post("")
+def create(source_id: str) -> ResponseReturnValue:
+    """Begin; whoever asks while it is under way sees the one that runs."""
+    source = source_or_404(source_id)
+    kind = request.form.get("kind", "resync")
+    if kind not in KINDS:
+        abort(400)
+    sync = long_work.begin(db.session(), source, kind, current_user.id)
+    start(sync)
+    flash(f"{sync_log.NAMES[sync.kind]} started.")
+    return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
+
+
+@bp.get("/<int:sync_id>")
+@viewer_may
+def show(source_id: str, sync_id: int) -> ResponseReturnValue:
+    """How far it is; HTMX asks for the part alone, every second."""
+    source = source_or_404(source_id)
+    sync = _sync_or_404(source, sync_id)
+    if is_part():
+        return render_template("syncs/_progress.html", source=source, sync=sync)
+    return render_template("syncs/show.html", sync=sync, **frame(source, "settings"))
+
+
+@bp.post("/<int:sync_id>/cancellation")
+def cancel(source_id: str, sync_id: int) -> ResponseReturnValue:
+    """Stop it; the tables are left as they were."""
+    source = source_or_404(source_id)
+    long_work.cancel(db.session(), _sync_or_404(source, sync_id))
+    return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
+
+
+def _sync_or_404(source: Source, sync_id: int) -> Sync:
+    sync = sync_log.find(db.session(), source, sync_id)
+    if sync is None:
+        abort(404)
+    return sync
+
+
+def _words() -> dict[str, Any]:
+    return {"sync_log": sync_log}
+
+
+def register(app: Flask) -> None:
+    """Open this room."""
+    app.register_blueprint(bp)
+    app.context_processor(_words)
