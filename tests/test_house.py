@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "webapp.domain": 0,
     "webapp.config": 1,
+    "webapp.logs": 1,
     "webapp.database": 1,
     "webapp.models": 1,
     "webapp.extensions": 2,
@@ -24,6 +25,7 @@ FLOORS = {
     "jobs.broker": 3,
     "jobs.lifeline": 0,
     "webapp.forms": 4,
+    "webapp.security": 4,
     "webapp.views": 4,
     "webapp.webhook": 4,
     "webapp.app": 5,

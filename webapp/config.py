@@ -34,6 +34,7 @@ class Settings:
     max_custom_attributes: int = 1000
     retention_days: int = 0
     session_days: int = 14
+    metrics_token: str = ""
     testing: bool = False
 
     @classmethod
@@ -65,6 +66,7 @@ class Settings:
             max_custom_attributes=_number(env, "MAX_CUSTOM_ATTRIBUTES", 1000, 1, 100_000),
             retention_days=_number(env, "RETENTION_DAYS", 0, 0, 36_500),
             session_days=_number(env, "SESSION_DAYS", 14, 1, 365),
+            metrics_token=env.get("METRICS_TOKEN") or "",
         )
 
 

@@ -37,7 +37,11 @@ def json_loads(text: str | bytes) -> Any:
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Arguments of `create_engine` that Flask-SQLAlchemy and `make_engine` share."""
-    options: dict[str, Any] = {"json_serializer": json_dumps, "json_deserializer": json_loads}
+    options: dict[str, Any] = {
+        "json_serializer": json_dumps,
+        "json_deserializer": json_loads,
+        "hide_parameters": True,  # errors are logged, and what people told must not be
+    }
     if not settings.database_url.startswith("sqlite"):
         options |= {
             "pool_pre_ping": True,

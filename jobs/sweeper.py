@@ -1,0 +1,113 @@
+"""The sweeper: `python -m jobs.sweeper` finds what was missed, every 15 seconds and at its start.
+
+A wake-up may be lost with the queue's server, a worker with its machine; the database still says what waits.
+While nobody hears the bell the sweeper does the work itself, more slowly, so that events still come in.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs import queue, tasks
+from jobs.queue import Bell
+from webapp import logs
+from webapp.config import Settings
+from webapp.database import make_engine
+from webapp.services import syncs, upkeep
+
+EVERY = 15.0  # seconds between two rounds
+EVERY_ALONE = 2.0  # while the sweeper has to do the work itself
+RETENTION_EVERY = 3600.0
+SLICE = 5.0  # seconds for one source, or one piece of long work, before the next has its turn
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one round found.
+
+    Attributes:
+        sources: with events that waited.
+        syncs: that nobody worked on.
+        alone: whether the work was done here, since nobody heard the bell.
+    """
+
+    sources: int
+    syncs: int
+    alone: bool
+
+
+def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
+    """One round: ring for everything that waits; what nobody hears is done here."""
+    source_ids, sync_ids = upkeep.waiting(engine), syncs.stalled(engine)
+    unheard = [source_id for source_id in source_ids if not bell.ring(source_id)]
+    unstarted = [sync_id for sync_id in sync_ids if not bell.start(sync_id)]
+    alone = bell.is_open
+    if alone:
+        for source_id in unheard:
+            tasks.drain_for(SLICE, engine, source_id, settings, bell)
+        for sync_id in unstarted:
+            syncs.run(engine, sync_id, settings=settings, stop=tasks.Deadline(SLICE))
+    return Swept(len(source_ids), len(sync_ids), alone)
+
+
+class Sweeper:
+    """Rounds, retention and tidying, until this process is asked to stop."""
+
+    def __init__(self, engine: Engine, settings: Settings, bell: Bell) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._bell = bell
+        self._retention_at = 0.0
+        self._alone = False
+
+    def round(self) -> float:
+        """One round of everything; a trouble is logged and the next round tries again.
+
+        Returns:
+            Seconds until the next round.
+        """
+        try:
+            swept = sweep(self._engine, self._settings, self._bell)
+            if swept.alone != self._alone:
+                self._alone = swept.alone
+                log.warning("sweeper.works_alone" if swept.alone else "sweeper.queue_is_back")
+            upkeep.forget_expired(self._engine, self._settings)
+            if time.monotonic() >= self._retention_at:
+                dropped = upkeep.drop_old(self._engine, self._settings, tasks.stopping.is_set)
+                self._retention_at = time.monotonic() + RETENTION_EVERY
+                if dropped:
+                    log.info("sweeper.retention", events=dropped)
+        except SQLAlchemyError as error:
+            log.warning("sweeper.database_unavailable", error=type(error).__name__)
+        except Exception as error:
+            log.exception("sweeper.failed", error=type(error).__name__)
+        return EVERY_ALONE if self._alone else EVERY
+
+
+def main() -> int:
+    """Sweep until SIGTERM.
+
+    Returns:
+        0 after an orderly stop.
+    """
+    logs.configure()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: tasks.stopping.set())
+    settings = Settings.from_env()
+    sweeper = Sweeper(make_engine(settings), settings, queue.bell(settings.redis_url))
+    while not tasks.stopping.is_set():
+        tasks.stopping.wait(sweeper.round())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

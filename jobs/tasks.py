@@ -1,0 +1,121 @@
+"""What a worker does. Each task takes one id, calls one service, and may be run twice or by two at once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import structlog
+from sqlalchemy import Engine
+
+from jobs import queue
+from webapp.config import Settings
+from webapp.database import make_engine
+from webapp.services import projection, syncs
+
+# Seconds after which a drain makes way for the next source and queues up again.
+SLICE = 2.0
+
+
+class Stop:
+    """Set when this process is asked to stop; what runs then ends with its present batch.
+
+    A flag and no `threading.Event`: a signal may come while the main thread holds that one's lock.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask."""
+        self._asked = True
+
+    def clear(self) -> None:
+        """Take it back, in a process that was forked."""
+        self._asked = False
+
+    def is_set(self) -> bool:
+        """Whether somebody asked."""
+        return self._asked
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for so long, or until somebody asks."""
+        end = time.monotonic() + seconds
+        while not self._asked and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+stopping = Stop()
+
+log = structlog.get_logger()
+
+
+class TaskFailed(Exception):
+    """A task failed. Its own error stays out of the queue, since it may quote what people told."""
+
+
+def drain(source_id: int) -> None:
+    """Project what waits in a source's inbox."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.DRAIN, source_id)
+    with _reported("drain", source_id, bell):
+        if drain_for(SLICE, engine, source_id, settings, bell):
+            bell.ring(source_id)
+
+
+def sync(sync_id: int) -> None:
+    """Take up a re-sync, a rebuild or a deletion where it was left."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.SYNC, sync_id)
+    with _reported("sync", sync_id, bell):
+        syncs.run(engine, sync_id, settings=settings, stop=stopping.is_set)
+
+
+def drain_for(seconds: float, engine: Engine, source_id: int, settings: Settings, bell: queue.Bell) -> bool:
+    """Drain a source for so many seconds at most.
+
+    Returns:
+        Whether the time was over before the inbox was empty.
+    """
+    stop = Deadline(seconds)
+    drained = projection.drain(engine, source_id, settings=settings, stop=stop)
+    if drained.total:
+        bell.count("drained", applied=drained.applied, ignored=drained.ignored, parked=drained.parked)
+    return stop.passed
+
+
+class Deadline:
+    """Says stop when its time is over, and remembers that it did."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self.passed = False
+
+    def __call__(self) -> bool:
+        self.passed = stopping.is_set() or time.monotonic() >= self._end
+        return self.passed
+
+
+@lru_cache(maxsize=1)
+def _process(_pid: int) -> tuple[Settings, Engine]:
+    """Settings and engine of this process; a forked one makes its own, since connections cannot be shared."""
+    settings = Settings.from_env()
+    return settings, make_engine(settings)
+
+
+@contextmanager
+def _reported(task: str, row_id: int, bell: queue.Bell) -> Iterator[None]:
+    outcome = "failed"
+    try:
+        yield
+        outcome = "done"
+    except Exception as error:
+        log.exception("task.failed", task=task, id=row_id, error=type(error).__name__)
+        raise TaskFailed(type(error).__name__) from None
+    finally:
+        bell.count("jobs", **{f"{task}_{outcome}": 1})

@@ -1,0 +1,312 @@
+"""What one transaction of the webhook writes: the events of many calls, and what is counted of them.
+
+Every statement is for all calls of the transaction at once. Locks are taken in one order (sources shared,
+events by digest, then counters by key), so that the writers of several processes never wait in a circle.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, cast
+
+from sqlalchemy import BigInteger, Connection, Row, Table, bindparam, case, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.models import Rejection, Source, Tally, WebhookUrl
+from webapp.models.source import MICROS_PER_HOUR
+
+_SOURCES = cast(Table, Source.__table__)
+FORBIDDEN = "access forbidden"
+
+
+class Verdict(Enum):
+    """How a call ended."""
+
+    ACCEPTED = "accepted"
+    FORBIDDEN = "forbidden"
+    PAUSED = "paused"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call with events, or the connection test.
+
+    Attributes:
+        token: digest of the token it came with.
+        received_at: one instant for all its events.
+        events: pairs of digest and body, in the order of the body.
+        is_test: whether it was `{}`.
+    """
+
+    token: bytes
+    received_at: int
+    events: Sequence[tuple[bytes, bytes]] = ()
+    is_test: bool = False
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is counted of calls beside the events, added up until a transaction writes it.
+
+    Attributes:
+        rejections: `{(source id, status, reason): how many}`.
+        late: `{id of a replaced URL: how many calls}`.
+        at: when the last of them came.
+        tested: `{source id: when its connection was tested}`.
+        heard: `{source id: when its last event came}`.
+    """
+
+    rejections: Counter[tuple[int, int, str]] = field(default_factory=Counter)
+    late: Counter[int] = field(default_factory=Counter)
+    at: int = 0
+    tested: dict[int, int] = field(default_factory=dict)
+    heard: dict[int, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.rejections or self.late or self.tested or self.heard)
+
+    def add(self, other: Notes) -> None:
+        """Add what others noted."""
+        self.rejections.update(other.rejections)
+        self.late.update(other.late)
+        self.at = max(self.at, other.at)
+        self.tested |= other.tested
+        self.heard |= other.heard
+
+    def reject(self, source_id: int, status: int, reason: str, at: int) -> None:
+        """Note a call that was turned away; the reason is one of ours, never anything of the body."""
+        self.rejections[source_id, status, reason] += 1
+        self.at = max(self.at, at)
+
+    def be_late(self, url_id: int, at: int) -> None:
+        """Note a call to a URL that was replaced."""
+        self.late[url_id] += 1
+        self.at = max(self.at, at)
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction did.
+
+    Attributes:
+        verdicts: one per call, in their order.
+        stored: `{source id: new events}` of sources whose worker should be woken.
+        owed: notes that somebody's lock kept out; for the next transaction.
+    """
+
+    verdicts: list[Verdict]
+    stored: dict[int, int]
+    owed: Notes
+
+
+def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False) -> dict[bytes, Row[Any]]:
+    """The URLs that these tokens open, with their sources; a token of no source that exists is left out.
+
+    Args:
+        tokens: digests.
+        hold: keep the sources from being deleted until the transaction ends. The lock is the one that
+            PostgreSQL takes for a foreign key anyway, so those who work on a source do not wait for it.
+
+    Returns:
+        `{digest: (token_digest, url_id, source_id, replaced_at, ends_at, pause)}`.
+    """
+    wanted = (
+        select(
+            WebhookUrl.token_digest,
+            WebhookUrl.id.label("url_id"),
+            WebhookUrl.source_id,
+            WebhookUrl.replaced_at,
+            WebhookUrl.ends_at,
+            Source.pause,
+        )
+        .join(Source, Source.id == WebhookUrl.source_id)
+        .where(Source.state == "active", WebhookUrl.token_digest.in_(tokens))
+    )
+    if hold:
+        wanted = wanted.with_for_update(read=True, key_share=True, of=_SOURCES)
+    found: list[Row[Any]] = list(connection.execute(wanted))
+    return {row.token_digest: row for row in found}
+
+
+def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: int) -> Written:
+    """Write what many calls brought, in the transaction of the connection.
+
+    Args:
+        connection: in a write transaction (`database.begin`); the caller commits.
+        calls: each is stored whole or not at all.
+        notes: counted before; this adds to them.
+        writer: the number under which this process keeps its tallies.
+    """
+    urls = standing(connection, {call.token for call in calls}, hold=True) if calls else {}
+    verdicts: list[Verdict] = []
+    rows: list[tuple[int, bytes, int, bytes]] = []
+    for call in calls:
+        url = urls.get(call.token)
+        verdict = _judge(url, call, notes)
+        verdicts.append(verdict)
+        if verdict is Verdict.ACCEPTED and url is not None:
+            rows += [(url.source_id, digest, call.received_at, body) for digest, body in call.events]
+            if call.is_test:
+                notes.tested[url.source_id] = call.received_at
+    stored: Counter[int] = _insert(connection, rows) if rows else Counter()
+    if rows:
+        _tally(connection, rows, stored, writer)
+        for source_id, _, received_at, _ in rows:
+            notes.heard[source_id] = max(received_at, notes.heard.get(source_id, 0))
+    owed = _write_notes(connection, notes)
+    awake = {url.source_id for url in urls.values() if not url.pause}
+    return Written(verdicts, {key: count for key, count in stored.items() if count and key in awake}, owed)
+
+
+def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
+    if url is None:
+        return Verdict.FORBIDDEN
+    if url.replaced_at is not None:
+        notes.be_late(url.url_id, call.received_at)
+    if url.ends_at is not None and url.ends_at <= call.received_at:
+        notes.reject(url.source_id, 403, FORBIDDEN, call.received_at)
+        return Verdict.FORBIDDEN
+    return Verdict.PAUSED if url.pause == "refuse" else Verdict.ACCEPTED
+
+
+def _insert(connection: Connection, rows: list[tuple[int, bytes, int, bytes]]) -> Counter[int]:
+    """Insert events; how many of each source were new."""
+    if connection.dialect.name == "postgresql":
+        return _insert_postgresql(connection, rows)
+    stored: Counter[int] = Counter()
+    # Sorting is stable, so ids follow the order of the body.
+    for source_id, group in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
+        stored[source_id] += connection.exec_driver_sql(
+            "INSERT INTO events (source_id, digest, received_at, body, state) VALUES (?, ?, ?, ?, 0) "
+            "ON CONFLICT (source_id, digest) DO NOTHING",
+            list(group),
+        ).rowcount
+    return stored
+
+
+def _insert_postgresql(connection: Connection, rows: list[tuple[int, bytes, int, bytes]]) -> Counter[int]:
+    # Two writers that insert the same digests in different order would lock each other out, so rows go in by
+    # digest; their ids are drawn before that, so that these still follow the order of receipt.
+    drawn = text("SELECT nextval(pg_get_serial_sequence('events', 'id')) FROM generate_series(1, :count)")
+    ids = sorted(connection.scalars(drawn, {"count": len(rows)}))
+    ordered = sorted(zip(ids, rows, strict=True), key=lambda pair: (pair[1][0], pair[1][1], pair[0]))
+    inserted = connection.exec_driver_sql(
+        "INSERT INTO events (id, source_id, digest, received_at, body, state) "
+        "SELECT *, 0 FROM unnest(%s::bigint[], %s::bigint[], %b::bytea[], %s::bigint[], %b::bytea[]) "
+        "ON CONFLICT (source_id, digest) DO NOTHING RETURNING source_id",
+        (
+            [event_id for event_id, _ in ordered],
+            *([row[column] for _, row in ordered] for column in range(4)),
+        ),
+    )
+    return Counter(inserted.scalars())
+
+
+def _tally(
+    connection: Connection,
+    rows: list[tuple[int, bytes, int, bytes]],
+    stored: Counter[int],
+    writer: int,
+) -> None:
+    """Count new events and duplicates in the hour of each source's latest call."""
+    came = Counter(row[0] for row in rows)
+    hours: dict[int, int] = {}
+    for source_id, _, received_at, _ in rows:
+        hours[source_id] = max(received_at // MICROS_PER_HOUR * MICROS_PER_HOUR, hours.get(source_id, 0))
+    _add_up(
+        connection,
+        Tally,
+        ("source_id", "hour", "writer"),
+        [
+            {
+                "source_id": source_id,
+                "hour": hours[source_id],
+                "writer": writer,
+                "received": stored[source_id],
+                "duplicates": count - stored[source_id],
+            }
+            for source_id, count in sorted(came.items())
+        ],
+    )
+
+
+def _write_notes(connection: Connection, notes: Notes) -> Notes:
+    """Write what was noted; returns what a lock kept out."""
+    _reject(connection, notes)
+    for url_id, count in sorted(notes.late.items()):
+        connection.execute(
+            update(WebhookUrl)
+            .where(WebhookUrl.id == url_id)
+            .values(late_calls=WebhookUrl.late_calls + count, last_late_call_at=notes.at)
+        )
+    touched = sorted(notes.tested.keys() | notes.heard.keys())
+    if not touched:
+        return Notes()
+    free = set(
+        connection.scalars(
+            # A drain holds the row of its source while it works; calls must not wait for it.
+            select(Source.id)
+            .where(Source.id.in_(touched))
+            .order_by(Source.id)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    )
+    _touch(connection, "connection_tested_at", {key: at for key, at in notes.tested.items() if key in free})
+    _touch(connection, "last_event_at", {key: at for key, at in notes.heard.items() if key in free})
+    owed = Notes()
+    owed.tested = {key: at for key, at in notes.tested.items() if key not in free}
+    owed.heard = {key: at for key, at in notes.heard.items() if key not in free}
+    return owed
+
+
+def _reject(connection: Connection, notes: Notes) -> None:
+    if not notes.rejections:
+        return
+    concerned = {source_id for source_id, _, _ in notes.rejections}
+    kept = set(
+        connection.scalars(
+            select(Source.id)
+            .where(Source.id.in_(concerned), Source.state == "active")
+            .with_for_update(read=True, key_share=True)
+        )
+    )
+    rows = [
+        {"source_id": source_id, "status": status, "reason": reason, "count": count, "last_at": notes.at}
+        for (source_id, status, reason), count in sorted(notes.rejections.items())
+        if source_id in kept
+    ]
+    if rows:
+        _add_up(connection, Rejection, ("source_id", "status", "reason"), rows)
+
+
+def _touch(connection: Connection, column: str, instants: dict[int, int]) -> None:
+    """Move an instant of sources forward, never back."""
+    if not instants:
+        return
+    at = bindparam("at", type_=BigInteger())
+    present = _SOURCES.c[column]
+    values: dict[str, Any] = {column: case((or_(present.is_(None), present < at), at), else_=present)}
+    if column == "last_event_at":
+        values["first_event_at"] = func.coalesce(_SOURCES.c.first_event_at, at)
+    connection.execute(
+        update(_SOURCES).where(_SOURCES.c.id == bindparam("source")).values(values),
+        [{"source": source_id, "at": instant} for source_id, instant in sorted(instants.items())],
+    )
+
+
+def _add_up(connection: Connection, model: Any, key: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """Insert counters, or add to those that are there; instants move forward."""
+    table = model.__table__
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    changed: dict[str, Any] = {}
+    for name in rows[0]:
+        if name not in key:
+            new, old = statement.excluded[name], table.c[name]
+            changed[name] = case((old < new, new), else_=old) if name.endswith("_at") else old + new
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)

@@ -1,0 +1,229 @@
+"""Group commit: the threads of a process hand their calls to one writer, which commits all that wait at once.
+
+A call is answered after its own commit. One commit to disk costs the same for one event as for a hundred,
+so the more calls there are, the cheaper each becomes; and threads never fight over SQLite's one write lock.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from webapp.database import begin
+from webapp.services import inbox
+from webapp.services.inbox import Call, Notes, Verdict
+
+PATIENCE = 9.0  # seconds that a call waits for its commit; Segment gives up after 10
+STUCK = 3.0  # seconds after which a transaction is a sign that others need not queue behind it
+MOST_CALLS = 500  # in one transaction
+MOST_BYTES = 8 * 1024 * 1024  # in one transaction
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+WRITERS = 16  # numbers under which writing processes keep their tallies
+_CONFLICTS = {"40001", "40P01"}  # PostgreSQL: could not serialise, deadlock; both are worth another try
+_TRIES = 3
+
+log = structlog.get_logger()
+
+
+class Unavailable(Exception):
+    """The call could not be stored now, and nothing of it was; sending it again later will do."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    call: Call
+    size: int
+    answered: threading.Event = field(default_factory=threading.Event)
+    verdict: Verdict | None = None
+    given_up: bool = False
+
+    def answer(self, verdict: Verdict | None) -> None:
+        self.verdict = verdict
+        self.answered.set()
+
+
+def impatient(engine: Engine) -> Engine:
+    """Let an engine wait for locks only as long as a sender waits for its answer."""
+    event.listen(engine, "connect", _limit_waits)
+    return engine
+
+
+def _limit_waits(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA busy_timeout = 4000")
+        return
+    connection.execute("SET lock_timeout = '4s'")
+    connection.execute("SET statement_timeout = '6s'")
+    connection.commit()
+
+
+class Writer:
+    """The one writer of a process. Its thread starts with the first call, so it is there after a fork too."""
+
+    def __init__(self, engine: Engine, ring: Callable[[Collection[int]], None]) -> None:
+        """Args:
+        engine: where the inbox is; see `impatient`.
+        ring: told after each commit which sources have new events; must return at once.
+        """
+        self._engine = engine
+        self._ring = ring
+        self._number = secrets.randbelow(WRITERS)
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._notes = Notes()
+        self._notes_from = 0.0
+        self._busy_since = 0.0
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def submit(self, call: Call) -> Verdict:
+        """Store a call, and return when that is committed.
+
+        Raises:
+            Unavailable: it is not stored: too much waits already, or the database is away or locked. When the
+                database goes silent in the middle, the call may turn out to be stored, whole, after all.
+        """
+        waiting = _Waiting(call, sum(len(body) for _, body in call.events))
+        with self._changed:
+            if self._is_overloaded(waiting.size):
+                raise Unavailable("too many calls wait already")
+            self._waiting.append(waiting)
+            self._waiting_bytes += waiting.size
+            self._wake()
+        waiting.answered.wait(PATIENCE)
+        if waiting.verdict is None:
+            waiting.given_up = True
+            raise Unavailable("the database does not answer")
+        return waiting.verdict
+
+    def note(self, notes: Notes) -> None:
+        """Count something soon; nobody waits for it."""
+        with self._changed:
+            self._notes.add(notes)
+            self._wake()
+
+    def close(self) -> None:
+        """Write what waits, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread if self._pid == os.getpid() else None
+        if thread is not None:
+            thread.join(PATIENCE)
+
+    def _is_overloaded(self, size: int) -> bool:
+        since = self._busy_since
+        stuck = since > 0 and time.monotonic() - since > STUCK
+        return stuck or (self._waiting_bytes > 0 and self._waiting_bytes + size > MOST_WAITING_BYTES)
+
+    def _wake(self) -> None:
+        if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
+            self._pid = os.getpid()
+            self._closing = False
+            self._thread = threading.Thread(target=self._run, name="inbox writer", daemon=True)
+            self._thread.start()
+        self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            waiting, notes = self._take()
+            if not waiting and not notes:
+                return
+            self._busy_since = time.monotonic()
+            try:
+                self._write(waiting, notes)
+            except Exception as error:
+                log.exception("inbox.writer_failed", error=type(error).__name__)
+                _refuse(waiting)
+            finally:
+                self._busy_since = 0.0
+
+    def _take(self) -> tuple[list[_Waiting], Notes]:
+        """Wait for work and take it; nothing when the writer is to end."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                pause = self._notes_from - time.monotonic() if self._notes else None
+                if pause is not None and pause <= 0:
+                    break
+                self._changed.wait(pause)
+            taken: list[_Waiting] = []
+            size = 0
+            while self._waiting and len(taken) < MOST_CALLS and (not taken or size < MOST_BYTES):
+                waiting = self._waiting.popleft()
+                self._waiting_bytes -= waiting.size
+                if not waiting.given_up:
+                    taken.append(waiting)
+                    size += waiting.size
+            notes, self._notes = self._notes, Notes()
+            return taken, notes
+
+    def _write(self, waiting: Sequence[_Waiting], notes: Notes) -> None:
+        try:
+            self._commit(waiting, notes)
+        except Exception as error:
+            away = _is_away(error)
+            if away:
+                log.warning("inbox.database_unavailable", error=type(error).__name__, calls=len(waiting))
+            else:
+                log.error("inbox.transaction_failed", error=type(error).__name__, calls=len(waiting))
+            if away or waiting:
+                self._keep(notes, 1.0)
+            if away or len(waiting) < 2:
+                _refuse(waiting)
+            else:
+                # One of them cannot be stored; its neighbours must not suffer for it.
+                for one in waiting:
+                    self._write([one], Notes())
+
+    def _commit(self, waiting: Sequence[_Waiting], notes: Notes) -> None:
+        calls = [one.call for one in waiting]
+        for attempt in range(_TRIES):
+            counted = Notes()
+            counted.add(notes)
+            try:
+                with begin(self._engine) as connection:
+                    written = inbox.write(connection, calls, counted, self._number)
+                break
+            except OperationalError as error:
+                if attempt + 1 == _TRIES or getattr(error.orig, "sqlstate", None) not in _CONFLICTS:
+                    raise
+        for one, verdict in zip(waiting, written.verdicts, strict=True):
+            one.answer(verdict)
+        if written.owed:
+            self._keep(written.owed, 0.2)
+        if written.stored:
+            self._ring(written.stored)
+
+    def _keep(self, notes: Notes, pause: float) -> None:
+        """Keep notes for a later transaction, in so many seconds unless one comes along before."""
+        with self._changed:
+            notes.add(self._notes)
+            self._notes = notes
+            self._notes_from = time.monotonic() + pause
+
+
+def _refuse(waiting: Sequence[_Waiting]) -> None:
+    for one in waiting:
+        if not one.answered.is_set():
+            one.answer(None)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database, rather than what was to be written, is the trouble."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
