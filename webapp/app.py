@@ -11,12 +11,29 @@ from flask import Flask
 from webapp import models  # noqa: F401  (every table is known once this is imported)
 from webapp.config import Settings
 from webapp.database import engine_options
-from webapp.extensions import csrf, db, limiter, login_manager, migrate
+from webapp.extensions import csrf, db, limiter, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Rooms with a `register(app)`, in the order in which they are entered.
-ROOMS: tuple[str, ...] = ()
+ROOMS: tuple[str, ...] = (
+    "webapp.views.filters",
+    "webapp.security",
+    "webapp.views.errors",
+    "webapp.views.navigation",
+    "webapp.views.accounts",
+    "webapp.views.users",
+    "webapp.views.audit",
+    "webapp.views.operations",
+    "webapp.views.sources",
+    "webapp.views.new_sources",
+    "webapp.views.webhook_urls",
+    "webapp.views.syncs",
+    "webapp.views.deletions",
+    "webapp.cli.users",
+    "webapp.cli.sources",
+    "webapp.cli.drain",
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -28,14 +45,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     app = Flask("webapp", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(
-        RATELIMIT_STORAGE_URI="memory://",
+        RATELIMIT_STORAGE_URI="memory://",  # exact, since one process serves the pages
+        RATELIMIT_STRATEGY="moving-window",
         SECRET_KEY=settings.secret_key or os.urandom(32).hex(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         TESTING=settings.testing,
     )
     app.extensions["settings"] = settings
-    for extension in (db, csrf, login_manager, limiter):
+    for extension in (db, csrf, limiter):
         extension.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "webapp" / "migrations"), render_as_batch=True)
     for room in ROOMS:

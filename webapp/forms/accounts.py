@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from flask_wtf import FlaskForm
-from wtforms import PasswordField, RadioField, StringField
-from wtforms.validators import InputRequired, ValidationError
+from wtforms import PasswordField, StringField
+from wtforms.validators import AnyOf, InputRequired, ValidationError
 
+from webapp.models.account import ROLES
 from webapp.services.passwords import GREATEST_LENGTH, LEAST_LENGTH
 
 LONGEST_EMAIL = 254
@@ -110,10 +111,7 @@ class ChangePasswordForm(FlaskForm):
 class RoleForm(FlaskForm):
     """What an account may do."""
 
-    role = RadioField(
-        choices=[(key, label) for key, label, _ in ROLE_CHOICES],
-        validators=[InputRequired("Choose what they may do.")],
-    )
+    role = StringField(validators=[AnyOf(ROLES, "Choose what they may do.")])
 
 
 class InviteForm(RoleForm):

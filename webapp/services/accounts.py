@@ -10,7 +10,7 @@ from webapp.database import writing
 from webapp.extensions import db
 from webapp.models.account import ROLES, Invitation, Login, User
 from webapp.models.base import now
-from webapp.services import audit, passwords
+from webapp.services import audit, tokens
 
 SETUP_HOURS = 24
 MICROS_PER_HOUR = 3600 * 1_000_000
@@ -44,10 +44,11 @@ def setup_token() -> str | None:
         The token, good for 24 hours and one use; None when there is an administrator.
     """
     with writing():
+        session = db.session()
         token = None
-        if not lock_administrators(db.session):
-            token = new_link(db.session, None, "administrator", SETUP_HOURS)
-        db.session.commit()
+        if not lock_administrators(session):
+            token = new_link(session, None, "administrator", SETUP_HOURS)
+        session.commit()
     return token
 
 
@@ -56,10 +57,10 @@ def new_link(session: Session, email: str | None, role: str, hours: int) -> str:
     same = Invitation.email.is_(None) if email is None else Invitation.email == email
     at = now()
     session.execute(delete(Invitation).where(same | (Invitation.expires_at <= at)))
-    token = passwords.new_token()
+    token = tokens.make_token()
     session.add(
         Invitation(
-            token_digest=passwords.digest(token),
+            token_digest=tokens.digest(token),
             role=role,
             email=email,
             created_at=at,

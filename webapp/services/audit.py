@@ -66,6 +66,17 @@ class Line:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some lines, newest first, and where the pages beside them begin."""
+
+    lines: list[Line]
+    newer: int | None
+    """The `after` of the page of newer lines; None when there is none."""
+    older: int | None
+    """The `before` of the page of older lines; None when there is none."""
+
+
 class _Details(dict[str, Any]):
     """Details as a sentence asks for them; what an older line does not hold leaves a gap, not an error."""
 
@@ -106,51 +117,62 @@ def sentence(action: str, details: Mapping[str, Any]) -> str:
     """What a line says after the name: `added the source Acme`. An unknown code is shown as words."""
     known = SENTENCES.get(action)
     if known is None:
-        return action.replace(".", " ").replace("_", " ")
+        return label(action).lower()
     return known.format_map(_Details(details))
 
 
+def label(action: str) -> str:
+    """A code in words, for a filter: `Source url regenerated`."""
+    return action.replace(".", " ").replace("_", " ").capitalize()
+
+
 def lines(
-    session: Session, action: str = "", before: int | None = None, limit: int = PAGE_SIZE
-) -> tuple[list[Line], int | None]:
+    session: Session,
+    action: str = "",
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE_SIZE,
+) -> Page:
     """One page of the log, newest first.
 
     Args:
         session: to read with.
         action: only lines of this code; empty for all.
-        before: only lines older than the one with this id; None begins at the newest.
+        before: only lines older than the one with this id.
+        after: only lines newer than the one with this id; with neither, the newest.
         limit: the greatest number of lines.
-
-    Returns:
-        (the lines, the `before` of the next page or None when there is none).
     """
     query = (
         select(AuditLine, User.name, User.email, Source.name)
         .outerjoin(User, User.id == AuditLine.user_id)
         .outerjoin(Source, Source.uuid == AuditLine.source_uuid)
-        .order_by(AuditLine.id.desc())
+        .order_by(AuditLine.id.asc() if after is not None else AuditLine.id.desc())
         .limit(limit + 1)
     )
     if action:
         query = query.where(AuditLine.action == action)
-    if before is not None:
+    if after is not None:
+        query = query.where(AuditLine.id > after)
+    elif before is not None:
         query = query.where(AuditLine.id < before)
     rows = session.execute(query).all()
-    shown = [
-        Line(
-            id=line.id,
-            at=line.at,
-            who=name or email or line.details.get("by") or COMMAND_LINE,
-            action=line.action,
-            sentence=sentence(line.action, {"source": source or _gone(line), **line.details}),
-        )
-        for line, name, email, source in rows[:limit]
-    ]
-    return shown, shown[-1].id if len(rows) > limit else None
+    more = len(rows) > limit
+    shown = [_line(*row) for row in rows[:limit]]
+    if after is not None:
+        shown.reverse()
+    newer, older = (more, True) if after is not None else (before is not None, more)
+    return Page(shown, shown[0].id if shown and newer else None, shown[-1].id if shown and older else None)
 
 
-def _gone(line: AuditLine) -> str:
-    return f"ds_{line.source_uuid} (deleted since)"
+def _line(line: AuditLine, name: str | None, email: str | None, source: str | None) -> Line:
+    named = {"source": source or f"ds_{line.source_uuid} (deleted since)", **line.details}
+    return Line(
+        id=line.id,
+        at=line.at,
+        who=name or email or line.details.get("by") or COMMAND_LINE,
+        action=line.action,
+        sentence=sentence(line.action, named),
+    )
 
 
 def actions(session: Session) -> list[str]:

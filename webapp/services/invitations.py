@@ -1,7 +1,7 @@
 """One-time links: each adds one account, or gives one account a new password.
 
-A link with an e-mail address adds that person or, when they have an account, sets their new password. The link
-without an address belongs to the very first administrator (`accounts.setup_token`).
+A link with an e-mail address adds that person or, when they have an account, sets their new password. The
+link without an address belongs to the very first administrator (`accounts.setup_token`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.models.account import Invitation, User
 from webapp.models.base import now
-from webapp.services import accounts, audit, passwords
+from webapp.services import accounts, audit, tokens
 from webapp.services.accounts import AccountError, EmailTaken
 
 LINK_DAYS = 7
@@ -41,8 +41,8 @@ def address(settings: Settings, token: str, base: str | None = None) -> str:
     Args:
         settings: `public_url` goes before anything else.
         token: of the link.
-        base: the address by which a browser reached the server, without a slash at the end; on the command line, where
-            there is none, the server's own address stands in for it.
+        base: the address by which a browser reached the server, without a slash at the end; on the command
+            line, where there is none, the server's own address stands in for it.
     """
     if base is None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -113,7 +113,7 @@ def find(session: Session, token: str) -> Link:
     """
     found = session.scalar(
         select(Invitation).where(
-            Invitation.token_digest == passwords.digest(token), Invitation.expires_at > now()
+            Invitation.token_digest == tokens.digest(token), Invitation.expires_at > now()
         )
     )
     if found is None or (found.email is None and accounts.has_administrator(session)):
@@ -143,7 +143,7 @@ def accept(session: Session, token: str, email: str, name: str, password_hash: s
     """
     link = find(session, token)
     # Of two who use the link at once, one deletes the row and goes on.
-    used = delete(Invitation).where(Invitation.token_digest == passwords.digest(token))
+    used = delete(Invitation).where(Invitation.token_digest == tokens.digest(token))
     if session.scalar(used.returning(Invitation.id)) is None:
         raise LinkEnded("This link has just been used.")
     if link.resets:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.database import begin
 from webapp.models.account import Login, User
 from webapp.models.base import now
-from webapp.services import audit, passwords
+from webapp.services import audit, passwords, tokens
 
 MICROS_PER_DAY = 86_400 * 1_000_000
 # How old `last_seen_at` may grow before a request writes it anew.
@@ -64,7 +64,7 @@ def find(engine: Engine, token: str, days: int) -> SignedIn | None:
         )
         .join(User, User.id == Login.user_id)
         .where(
-            Login.token_digest == passwords.digest(token),
+            Login.token_digest == tokens.digest(token),
             Login.last_seen_at > now() - days * MICROS_PER_DAY,
         )
     )
@@ -113,13 +113,13 @@ def start(session: Session, user_id: int, days: int, instead_of: int | None = No
     Returns:
         The token for the cookie; the database keeps its digest only.
     """
-    token = passwords.new_token()
+    token = tokens.make_token()
     at = now()
     over = Login.last_seen_at <= at - days * MICROS_PER_DAY
     session.execute(delete(Login).where(over | (Login.id == (instead_of or 0))))
     session.add(
         Login(
-            token_digest=passwords.digest(token),
+            token_digest=tokens.digest(token),
             user_id=user_id,
             created_at=at,
             last_seen_at=at,

@@ -1,8 +1,7 @@
-"""Passwords and secret tokens: how they are kept, and how they are compared."""
+"""Passwords: how they are kept, and how they are compared."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from functools import cache
 from threading import BoundedSemaphore
@@ -47,13 +46,3 @@ def outdated(kept: str) -> bool:
 @cache
 def _decoy() -> str:
     return hashed(secrets.token_urlsafe())
-
-
-def new_token() -> str:
-    """A secret of 256 bits, fit for a cookie or a URL."""
-    return secrets.token_urlsafe(32)
-
-
-def digest(token: str) -> bytes:
-    """What the database keeps of a token: 32 bytes, from which nobody gets the token back."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,79 @@
+"""Somebody who is signed in, for tests of any page."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from webapp.database import writing
+from webapp.extensions import db
+from webapp.models import User
+from webapp.security import COOKIE
+from webapp.services import accounts, logins, passwords
+
+PASSWORD = "three quiet otters"
+_kept: list[str] = []
+
+
+def add_user(app: Flask, email: str = "grace@example.com", role: str = "administrator") -> int:
+    """Add an account whose password is `PASSWORD`; its id."""
+    if not _kept:  # hashing takes its time, by design; once is enough for all tests
+        _kept.append(passwords.hashed(PASSWORD))
+    with app.app_context(), writing():
+        return accounts.add(db.session(), email, role, _kept[0]).id
+
+
+def sign_in(client: FlaskClient, role: str = "administrator", email: str | None = None) -> str:
+    """Give a client the session of an account, which is added where there is none.
+
+    Args:
+        client: of an application.
+        role: of the account.
+        email: of the account; `<role>@example.com` unless given.
+
+    Returns:
+        The session's token, which the client's cookie holds.
+    """
+    app = client.application
+    email = email or f"{role}@example.com"
+    with app.app_context():
+        user_id = next((user.id for user in accounts.users(db.session()) if user.email == email), None)
+    user_id = user_id or add_user(app, email, role)
+    with app.app_context(), writing():
+        token = logins.start(db.session(), user_id, app.extensions["settings"].session_days)
+    client.set_cookie(COOKIE, token)
+    return token
+
+
+def signed_in(app: Flask, role: str = "administrator") -> FlaskClient:
+    """A browser in which somebody of this role is signed in."""
+    client = app.test_client()
+    sign_in(client, role)
+    return client
+
+
+def csrf_token(client: FlaskClient, path: str) -> str:
+    """The token in the first form of a page, without which no form is taken."""
+    from bs4 import BeautifulSoup
+
+    field = BeautifulSoup(client.get(path).text, "html.parser").select_one("input[name=csrf_token]")
+    assert field is not None, path
+    return str(field["value"])
+
+
+def post(client: FlaskClient, page: str, path: str | None = None, **fields: object):
+    """Send a form as a browser does: look at the page, then post with its token.
+
+    Args:
+        client: the browser.
+        page: the page that holds the form.
+        path: where the form goes; to the page itself unless given.
+        fields: of the form.
+    """
+    return client.post(path or page, data={"csrf_token": csrf_token(client, page)} | fields)
+
+
+def last_user(app: Flask) -> User:
+    """The account that was added last."""
+    with app.app_context():
+        return max(accounts.users(db.session()), key=lambda user: user.id)
