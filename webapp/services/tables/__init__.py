@@ -1,0 +1,33 @@
+"""The data tables: which columns there are, what a view of one asks for, and the rows that answer it."""
+
+from webapp.services.tables.columns import CONTACTS, CUSTOMERS, Column, Table, columns_of, text_of, value_of
+from webapp.services.tables.cursor import Cursor
+from webapp.services.tables.filters import ALONE, OPERATORS, Filter
+from webapp.services.tables.query import News, Page, Scope, counted, ids_of, news, page, records, scope_of
+from webapp.services.tables.view import SIZES, View, read_view
+
+__all__ = [
+    "ALONE",
+    "CONTACTS",
+    "CUSTOMERS",
+    "OPERATORS",
+    "SIZES",
+    "Column",
+    "Cursor",
+    "Filter",
+    "News",
+    "Page",
+    "Scope",
+    "Table",
+    "View",
+    "columns_of",
+    "counted",
+    "ids_of",
+    "news",
+    "page",
+    "read_view",
+    "records",
+    "scope_of",
+    "text_of",
+    "value_of",
+]

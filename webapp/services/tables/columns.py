@@ -1,0 +1,160 @@
+"""The columns of the two tables: the standard attributes, and a column for each custom attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from webapp.domain.attributes import shown
+from webapp.domain.clock import iso
+from webapp.models import Contact, Customer
+from webapp.services import attributes
+
+CUSTOM = "custom."
+
+# How a value is kept, which says how it is sorted and compared.
+TEXT, NUMBER, MICROS, JSON, OTHER = "text", "number", "micros", "json", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        key: its name in addresses and in CSV files: `email`, `custom.plan`.
+        label: its heading.
+        type: "String", "Integer", "Decimal", "Timestamp" or "Boolean".
+        kind: how it is kept: TEXT, NUMBER, MICROS, JSON (a custom attribute), or OTHER (of another table).
+        preset: whether it is shown until somebody chooses columns.
+        required: every row has a value, so that nothing sorts as empty.
+        alone: shown on the page of a single source too (`source` says nothing there).
+    """
+
+    key: str
+    label: str
+    type: str = "String"
+    kind: str = TEXT
+    preset: bool = False
+    required: bool = False
+    alone: bool = True
+
+    @property
+    def name(self) -> str:
+        """The attribute's own name: `plan` for `custom.plan`."""
+        return self.key.removeprefix(CUSTOM)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers, which stand at the right."""
+        return self.type in ("Integer", "Decimal")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One of the tables.
+
+    Attributes:
+        noun: `customers` or `contacts`.
+        one: `customer` or `contact`; also the entity of its custom attributes.
+        model: the mapped class that a row is of.
+        prefix: of a row's public id.
+        standard: the columns that it always has.
+        sort: how it is sorted until somebody says otherwise; a dash in front: the greatest first.
+    """
+
+    noun: str
+    one: str
+    model: Any
+    prefix: str
+    standard: tuple[Column, ...]
+    sort: str = "-updated_at"
+
+
+def _time(key: str, label: str, preset: bool = False) -> Column:
+    return Column(key, label, "Timestamp", MICROS, preset, required=True)
+
+
+_SOURCE = Column("source", "Source", kind=OTHER, alone=False)
+
+CUSTOMERS = Table(
+    "customers",
+    "customer",
+    Customer,
+    "cus_",
+    (
+        Column("name", "Customer", preset=True, required=True),
+        Column("email", "Email", preset=True),
+        Column("country", "Country", preset=True),
+        Column("lead_status", "Lead status", required=True),
+        Column("contacts", "Contacts", "Integer", NUMBER, preset=True, required=True),
+        Column("external_id", "External ID", required=True),
+        Column("website_url", "Website"),
+        Column("state", "State"),
+        Column("city", "City"),
+        Column("zip", "ZIP"),
+        _SOURCE,
+        _time("first_seen", "First seen"),
+        _time("last_seen", "Last seen"),
+        _time("updated_at", "Last updated", preset=True),
+    ),
+)
+
+CONTACTS = Table(
+    "contacts",
+    "contact",
+    Contact,
+    "con_",
+    (
+        Column("name", "Contact", preset=True, required=True),
+        Column("email", "Email", preset=True),
+        Column("customer", "Customer", kind=OTHER, preset=True, required=True),
+        Column("title", "Title", preset=True),
+        Column("user_id", "User ID"),
+        Column("first_name", "First name"),
+        Column("last_name", "Last name"),
+        Column("phone", "Phone"),
+        Column("linked_in", "LinkedIn"),
+        Column("twitter", "Twitter"),
+        _SOURCE,
+        _time("first_seen", "First seen"),
+        _time("last_seen", "Last seen"),
+        _time("updated_at", "Last updated", preset=True),
+    ),
+)
+
+
+def columns_of(connection: Connection, table: Table, source_id: int | None = None) -> dict[str, Column]:
+    """Every column that a table has now, by key, in order.
+
+    Args:
+        connection: to read the registry of custom attributes with.
+        table: CUSTOMERS or CONTACTS.
+        source_id: for the table of one source, which has only the custom attributes that this source told.
+    """
+    standard = [column for column in table.standard if column.alone or source_id is None]
+    custom = [
+        Column(CUSTOM + known.key, known.key, known.type, JSON)
+        for known in attributes.offered(connection, table.one, source_id)
+    ]
+    return {column.key: column for column in (*standard, *custom)}
+
+
+def value_of(record: Mapping[str, Any], column: Column) -> str | int | Decimal | bool | None:
+    """What a record has in a column, as kept; None where it has nothing."""
+    if column.kind == JSON:
+        return record["custom"].get(column.name)
+    return record[column.key]
+
+
+def text_of(record: Mapping[str, Any], column: Column) -> str:
+    """What a record shows in a column, on a page as in a CSV file; empty where it has nothing."""
+    value = value_of(record, column)
+    if value is None:
+        return ""
+    if column.kind == MICROS:
+        return iso(int(value))
+    return shown(value, column.type) if column.kind == JSON else str(value)

@@ -1,0 +1,123 @@
+"""What a column is in SQL, on both databases: what it sorts and compares by, and its text.
+
+A custom attribute is a key in a JSON document. Values are kept as told, so each expression takes only what
+its type can hold; anything else counts as empty instead of breaking the query.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    TIMESTAMP,
+    ColumnElement,
+    Float,
+    Integer,
+    Numeric,
+    String,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+)
+
+from webapp.models import Customer, Source
+from webapp.services.tables.columns import JSON, OTHER, TEXT, Column, Table
+
+# Zones that PostgreSQL takes; it refuses to read the rest instead of answering nothing.
+_POSTGRES_TIME = r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-](0\d|1[0-5])(:?\d\d)?)?)?$"
+_POSTGRES_ZONE = r"T.*(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+def sort_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    """What a column sorts by and compares with; NULL where a row has nothing in it."""
+    if column.kind == JSON:
+        return _json_key(table, column, dialect)
+    if column.key == "name":
+        return table.model.sort_name
+    if column.kind == OTHER:
+        return _other(table, column)
+    expression = getattr(table.model, column.key)
+    return func.lower(expression) if column.kind == TEXT else expression
+
+
+def text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    """A column as text, for "contains" and "is"; a name without accents and case."""
+    if column.kind == JSON:
+        return _json_text(table, column, dialect)
+    if column.key == "name":
+        return table.model.sort_name
+    return _other(table, column) if column.kind == OTHER else getattr(table.model, column.key)
+
+
+def instant(value: ColumnElement[str], dialect: str) -> ColumnElement[Any]:
+    """A text with the form of a Timestamp as a number that orders instants, whatever their zones."""
+    if dialect == "postgresql":
+        told = func.replace(value, ",", ".")
+        zoned = case((value.regexp_match(_POSTGRES_ZONE), told), else_=told + " UTC")
+        epoch = cast(extract("epoch", cast(zoned, TIMESTAMP(timezone=True))), Numeric)
+        return case((value.regexp_match(_POSTGRES_TIME), epoch))
+    told = func.replace(value, ",", ".")
+    colon = func.substr(told, 1, func.length(told) - 2) + ":" + func.substr(told, -2)
+    zoned = case(
+        (func.instr(told, "T") == 0, told),
+        (func.substr(told, -5, 1).in_(("+", "-")), colon),
+        (func.substr(told, -3, 1).in_(("+", "-")), told + ":00"),
+        else_=told,
+    )
+    return func.julianday(zoned, type_=Float)
+
+
+def number(value: Decimal, dialect: str) -> ColumnElement[Any]:
+    """A number to compare with, in the form that the database compares best."""
+    if dialect == "postgresql":
+        return literal(value, Numeric)
+    whole = value == value.to_integral_value() and abs(value) < 2**63
+    return literal(int(value), Integer) if whole else literal(float(value), Float)
+
+
+def _other(table: Table, column: Column) -> ColumnElement[Any]:
+    if column.key == "customer":
+        return select(Customer.sort_name).where(Customer.id == table.model.customer_id).scalar_subquery()
+    return select(func.lower(Source.name)).where(Source.id == table.model.source_id).scalar_subquery()
+
+
+def _json_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    found = _json_text(table, column, dialect)
+    kind = _json_kind(table, column, dialect)
+    if column.type == "String":
+        return func.lower(found)
+    if column.type == "Boolean":
+        return case((found == "true", 1), (found == "false", 0), else_=None)
+    if column.type == "Timestamp":
+        return case((kind.in_(("text", "string")), instant(found, dialect)))
+    if dialect == "postgresql":
+        return case((kind == "number", cast(found, Numeric)))
+    raw: ColumnElement[Any] = func.json_extract(table.model.custom, _path(column), type_=Float)
+    return case((kind.in_(("integer", "real")), raw))
+
+
+def _json_text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    document = table.model.custom
+    if dialect == "postgresql":
+        return func.jsonb_extract_path_text(document, literal(column.name, String), type_=String)
+    value = func.json_extract(document, _path(column), type_=String)
+    # Only a text is itself: SQLite would show `true` as 1 and 2.50 as 2.5.
+    raw = document.op("->", return_type=String())(_path(column))
+    return case((_json_kind(table, column, dialect) == "text", value), else_=raw)
+
+
+def _json_kind(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    document = table.model.custom
+    if dialect == "postgresql":
+        value = func.jsonb_extract_path(document, literal(column.name, String))
+        return func.jsonb_typeof(value, type_=String)
+    return func.json_type(document, _path(column), type_=String)
+
+
+def _path(column: Column) -> ColumnElement[str]:
+    # Keys hold [a-z0-9_] only, so nothing in them needs escaping.
+    return literal(f'$."{column.name}"', String)

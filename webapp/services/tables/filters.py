@@ -1,0 +1,215 @@
+"""Filters: read from an address or a form, said as a sentence, and turned into a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, func, literal, or_
+
+from webapp.domain.clock import iso, read_time, timestamp_form
+from webapp.models.base import folded
+from webapp.services.tables import expressions
+from webapp.services.tables.columns import MICROS, Column, Table
+
+# What each operator is called, in the order in which a page offers them.
+OPERATORS = {
+    "contains": "contains",
+    "is": "is",
+    "empty": "is empty",
+    "filled": "is not empty",
+    "before": "is before",
+    "after": "is after",
+    "greater": "is greater than",
+    "less": "is less than",
+}
+ALONE = ("empty", "filled")
+"""Operators that take no value."""
+
+_FIT = {
+    "String": ("contains", "is", *ALONE),
+    "Integer": ("is", "greater", "less", *ALONE),
+    "Decimal": ("is", "greater", "less", *ALONE),
+    "Timestamp": ("is", "before", "after", *ALONE),
+    "Boolean": ("is", *ALONE),
+}
+_IN_WORDS = {
+    "String": "a text",
+    "Integer": "a number",
+    "Decimal": "a number",
+    "Timestamp": "a time",
+    "Boolean": "either true or false",
+}
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_DAY = timedelta(days=1)
+LONGEST = 1000
+
+
+class Unreadable(ValueError):
+    """A filter that cannot be applied; the text says why and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on one column.
+
+    Attributes:
+        column: what it is about.
+        operator: a key of OPERATORS.
+        text: the value as typed, trimmed; empty where the operator takes none.
+        value: the value as it is compared: a text, a number, True or False, or (first instant, instant behind
+            the last) in microseconds.
+    """
+
+    column: Column
+    operator: str
+    text: str
+    value: str | Decimal | bool | tuple[int, int] | None
+
+    @property
+    def written(self) -> str:
+        """The filter as an address bears it: `email:contains:acme`."""
+        return f"{self.column.key}:{self.operator}" + (f":{self.text}" if self.text else "")
+
+    @property
+    def sentence(self) -> str:
+        """The filter in words: `Email contains “acme”`."""
+        words = f"{self.column.label} {OPERATORS[self.operator]}"
+        if self.operator in ALONE:
+            return words
+        return f"{words} “{self.text}”" if self.column.type == "String" else f"{words} {self.text}"
+
+
+def make(columns: Mapping[str, Column], key: str, operator: str, text: str) -> Filter:
+    """A filter from its parts.
+
+    Args:
+        columns: of the table, by key.
+        key: the column's.
+        operator: a key of OPERATORS.
+        text: the value as typed.
+
+    Raises:
+        Unreadable: there is no such column or operator, they do not fit, or the value is of another type.
+    """
+    column = columns.get(key)
+    if column is None:
+        raise Unreadable(f"There is no column “{key[:60]}” to filter by, so that filter was left out.")
+    if operator not in OPERATORS:
+        raise Unreadable(
+            f"“{operator[:60]}” is no way to filter, so the filter on {column.label} was left out."
+        )
+    fit = _FIT[column.type]
+    if operator not in fit:
+        offered = ", ".join(OPERATORS[each] for each in fit)
+        raise Unreadable(
+            f"{column.label} holds {_IN_WORDS[column.type]}, so “{OPERATORS[operator]}” says nothing about "
+            f"it. Choose one of: {offered}."
+        )
+    if operator in ALONE:
+        return Filter(column, operator, "", None)
+    text = text.strip()[:LONGEST].replace("\0", "")
+    if not text:
+        raise Unreadable(f"What should {column.label} be compared with? Type a value, or choose “is empty”.")
+    return Filter(column, operator, text, _value(column, text))
+
+
+def _value(column: Column, text: str) -> str | Decimal | bool | tuple[int, int]:
+    if column.numeric:
+        return _number(column, text)
+    if column.type == "Timestamp":
+        return _span(column, text)
+    if column.type == "Boolean":
+        if text.lower() not in _BOOLEANS:
+            raise Unreadable(f"{column.label} is either true or false, not “{text}”.")
+        return _BOOLEANS[text.lower()]
+    return text
+
+
+def _number(column: Column, text: str) -> Decimal:
+    try:
+        number = Decimal(text.replace(",", "").replace(" ", ""))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or abs(number.adjusted()) > 300:
+        raise Unreadable(f"{column.label} holds a number, and “{text}” is none. Write it as 1200 or 2.5.")
+    return number
+
+
+def _span(column: Column, text: str) -> tuple[int, int]:
+    start = read_time(text) if timestamp_form(text.replace(" ", "T", 1)) else None
+    if start is None:
+        raise Unreadable(
+            f"{column.label} holds a time, and “{text}” is none. Write a day as 2026-09-24, "
+            "or a moment as 2026-09-24T13:30 (UTC)."
+        )
+    length = _DAY if len(text) == len("2026-09-24") else timedelta(0)
+    return start, start + length // timedelta(microseconds=1)
+
+
+def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
+    """The rows that a filter lets through."""
+    column = filter.column
+    if filter.operator in ALONE:
+        kept = _kept(table, column, dialect)
+        return kept.is_(None) if filter.operator == "empty" else kept.is_not(None)
+    if isinstance(filter.value, str):
+        return _text_condition(table, filter, filter.value, dialect)
+    key = expressions.sort_key(table, column, dialect)
+    if isinstance(filter.value, tuple):
+        return _time_condition(key, filter.operator, filter.value, column, dialect)
+    if isinstance(filter.value, bool):
+        return key == int(filter.value)
+    assert filter.value is not None  # noqa: S101
+    number = expressions.number(filter.value, dialect)
+    return {"greater": key > number, "less": key < number}.get(filter.operator, key == number)
+
+
+def _kept(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    # A customer that told no name is shown by its external id, and yet has no name.
+    if column.key == "name" and table.one == "customer":
+        return table.model.name
+    return expressions.text(table, column, dialect)
+
+
+def _text_condition(table: Table, filter: Filter, value: str, dialect: str) -> ColumnElement[bool]:
+    text = expressions.text(table, filter.column, dialect)
+    is_folded = filter.column.key in ("name", "customer")
+    wanted = folded(value) if is_folded else value
+    if filter.operator == "contains":
+        return contains(text, wanted, dialect)
+    # SQLite's lower() knows ASCII only; what was typed letter by letter is found all the same.
+    lowered = func.lower(literal(wanted, String))
+    return text == wanted if is_folded else or_(func.lower(text) == lowered, text == wanted)
+
+
+def contains(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a text holds another somewhere, in any case; no character of it is a wildcard."""
+    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    pattern = literal(f"%{escaped}%", String)
+    if dialect == "postgresql":
+        return text.ilike(pattern, escape="\\")
+    return text.like(pattern, escape="\\")
+
+
+def _time_condition(
+    key: ColumnElement[Any], operator: str, span: tuple[int, int], column: Column, dialect: str
+) -> ColumnElement[bool]:
+    start, end = (_bound(each, column, dialect) for each in span)
+    if operator == "before":
+        return key < start
+    whole = span[1] > span[0]
+    if operator == "after":
+        return key >= end if whole else key > start
+    return (key >= start) & (key < end) if whole else key == start
+
+
+def _bound(instant: int, column: Column, dialect: str) -> ColumnElement[Any]:
+    if column.kind == MICROS:
+        return literal(instant)
+    last = datetime.max.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    instant = min(instant, last // timedelta(microseconds=1))
+    return expressions.instant(literal(iso(instant), String), dialect)

@@ -1,0 +1,240 @@
+"""The rows of a view: one page of them by key, all of them in order, and those that came since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Integer, and_, func, literal, select, tuple_
+
+from webapp.models import Customer
+from webapp.models.base import folded
+from webapp.services import visibility
+from webapp.services.counting import Count, count
+from webapp.services.tables import expressions, filters
+from webapp.services.tables.columns import Table
+from webapp.services.tables.cursor import Cursor, Key
+from webapp.services.tables.view import View
+
+Record = dict[str, Any]
+MOST_NEWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rows a view is about.
+
+    Attributes:
+        connection: to read with.
+        view: what is asked for.
+        where: the condition that a row must meet.
+    """
+
+    connection: Connection
+    view: View
+    where: ColumnElement[bool]
+
+    @property
+    def dialect(self) -> str:
+        return self.connection.dialect.name
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a view.
+
+    Attributes:
+        records: the rows, in the view's order.
+        previous: where the page before ends; None on the first page.
+        next: where the page after begins; None on the last page.
+        moment: the instant up to which this page knows the table; what is newer is news.
+    """
+
+    records: list[Record]
+    previous: Cursor | None
+    next: Cursor | None
+    moment: int
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Rows that came or changed since a page was made; at most MOST_NEWS are counted.
+
+    Attributes:
+        new: rows that were not there before.
+        changed: rows that were, and are otherwise now.
+    """
+
+    new: int
+    changed: int
+
+    @property
+    def sentence(self) -> str:
+        """`12 new, show`."""
+        parts = [f"{number:,}{'+' if number >= MOST_NEWS else ''} {word}" for number, word in self._parts]
+        return f"{' and '.join(parts)}, show"
+
+    @property
+    def _parts(self) -> list[tuple[int, str]]:
+        return [(number, word) for number, word in ((self.new, "new"), (self.changed, "changed")) if number]
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed)
+
+
+def scope_of(connection: Connection, view: View, source_id: int | None = None) -> Scope:
+    """The rows that a view is about.
+
+    Args:
+        connection: to read with.
+        view: what is asked for.
+        source_id: for the table of one source.
+    """
+    table, dialect = view.table, connection.dialect.name
+    conditions = [visibility.seen(connection, table.model, source_id)]
+    if view.search:
+        conditions.append(filters.contains(table.model.search, folded(view.search), dialect))
+    conditions += [filters.condition(table, each, dialect) for each in view.filters]
+    return Scope(connection, view, and_(*conditions))
+
+
+def counted(scope: Scope) -> Count:
+    """How many rows the view has."""
+    return count(scope.connection, scope.view.table.model, scope.where)
+
+
+def page(scope: Scope, cursor: Cursor | None = None) -> Page:
+    """One page of a view.
+
+    Args:
+        scope: of the view.
+        cursor: where it begins or ends; None for the first page. One of another order is passed over.
+    """
+    view = scope.view
+    if cursor is not None and cursor.sort != view.order:
+        cursor = None
+    model = view.table.model
+    moment = scope.connection.execute(select(func.max(model.updated_at))).scalar() or 0
+    found = _walk(scope, cursor, view.size + 1)
+    more = len(found) > view.size
+    found = found[: view.size]
+    back = cursor is not None and cursor.back
+    if back:
+        found.reverse()
+    before = more if back else cursor is not None
+    after = True if back else more
+    return Page(
+        records=records(scope.connection, view.table, [id for id, _ in found]),
+        previous=Cursor(view.order, found[0][1], found[0][0], back=True) if before and found else None,
+        next=Cursor(view.order, found[-1][1], found[-1][0]) if after and found else None,
+        moment=moment,
+    )
+
+
+def _walk(scope: Scope, cursor: Cursor | None, limit: int) -> list[tuple[int, Key]]:
+    """Ids and sort keys from a cursor on. Rows without a key stand at the end, whichever way it is sorted.
+
+    They are a query of their own, so that each query is a plain range of an index.
+    """
+    view = scope.view
+    key = expressions.sort_key(view.table, view.sort, scope.dialect)
+    back = cursor is not None and cursor.back
+    parts = [False] if view.sort.required else [False, True]  # those with a key, those without
+    found: list[tuple[int, Key]] = []
+    for empty in reversed(parts) if back else parts:
+        at = cursor
+        if cursor is not None and empty != (cursor.key is None):
+            if empty == back:
+                continue
+            at = None
+        found += _part(scope, key, empty, at, limit - len(found), view.descending != back)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _part(
+    scope: Scope, key: ColumnElement[Any], empty: bool, at: Cursor | None, limit: int, descending: bool
+) -> list[tuple[int, Key]]:
+    id = scope.view.table.model.id
+    shown: ColumnElement[Any] = literal(None) if empty else key
+    query = select(id, shown.label("key")).where(scope.where).limit(limit)
+    order: list[ColumnElement[Any]] = [id] if empty else [key, id]
+    if not scope.view.sort.required:
+        query = query.where(key.is_(None) if empty else key.is_not(None))
+    if at is not None:
+        here: list[ColumnElement[Any]] = [literal(at.id)]
+        if not empty:
+            here.insert(0, literal(at.key, None if scope.dialect == "sqlite" else key.type))
+        place, mark = tuple_(*order), tuple_(*here)
+        query = query.where(place < mark if descending else place > mark)
+    query = query.order_by(*[each.desc() if descending else each for each in order])
+    return [(row.id, row.key) for row in scope.connection.execute(query)]
+
+
+def ids_of(scope: Scope, order: Sequence[ColumnElement[Any]] | None = None) -> Iterator[int]:
+    """The ids of every row of a view, in its order, without ever holding them all.
+
+    Args:
+        scope: of the view.
+        order: another order than the view's.
+    """
+    view = scope.view
+    key = expressions.sort_key(view.table, view.sort, scope.dialect)
+    id = view.table.model.id
+    if order is None:
+        keys = [key.desc(), id.desc()] if view.descending else [key, id]
+        order = keys if view.sort.required else [key.is_(None), *keys]
+    query = select(id).where(scope.where).order_by(*order)
+    options = {"stream_results": True, "yield_per": 1000}
+    yield from scope.connection.execute(query, execution_options=options).scalars()
+
+
+def records(connection: Connection, table: Table, ids: Sequence[int]) -> list[Record]:
+    """Rows by their ids, in that order, with what they show of other tables: three queries, however many.
+
+    Returns:
+        The row's columns by name; `source` and `source_public_id`; `public_id`; of a contact also `name` and
+        `customer` (its shown name), `customer_public_id`, `customer_external_id`.
+    """
+    rows = connection.execute(select(table.model.__table__).where(table.model.id.in_(ids))).mappings()
+    known = {row["id"]: dict(row) for row in rows}
+    found = [known[id] for id in ids if id in known]
+    sources = visibility.names(connection)
+    customers = _customers(connection, found) if table.one == "contact" else {}
+    for record in found:
+        public_id, name = sources.get(record["source_id"], ("", ""))
+        record |= {"source": name, "source_public_id": public_id}
+        record["public_id"] = table.prefix + record["uuid"]
+        if table.one == "contact":
+            record |= customers[record["customer_id"]]
+            record["name"] = " ".join(filter(None, (record["first_name"], record["last_name"]))) or None
+    return found
+
+
+def _customers(connection: Connection, contacts: Sequence[Mapping[str, Any]]) -> dict[int, Record]:
+    query = select(Customer.id, Customer.uuid, Customer.name, Customer.external_id)
+    query = query.where(Customer.id.in_({contact["customer_id"] for contact in contacts}))
+    return {
+        row.id: {
+            "customer": row.name or row.external_id,
+            "customer_public_id": f"cus_{row.uuid}",
+            "customer_external_id": row.external_id,
+        }
+        for row in connection.execute(query)
+    }
+
+
+def news(scope: Scope, since: int) -> News:
+    """What came or changed since a page was made.
+
+    Args:
+        scope: of the view.
+        since: the page's `moment`.
+    """
+    model = scope.view.table.model
+    later = select(model.created_at).where(model.updated_at > since, scope.where).limit(MOST_NEWS).subquery()
+    new = func.sum((later.c.created_at > since).cast(Integer))
+    total, fresh = scope.connection.execute(select(func.count(), new).select_from(later)).one()
+    return News(int(fresh or 0), total - int(fresh or 0))
