@@ -21,7 +21,7 @@ from webapp.services.rows import update_by_id
 
 EVENTS = {"sqlite": 300, "postgresql": 3000}
 GENERATIONS = (Identifier, Person, Company, AttributeSighting)
-AFTER_SWAP = ("companies", "persons", "contacts", "erase")
+AFTER_SWAP = ("companies", "persons", "contacts", "customers", "erase")
 
 
 def step(connection: Connection, sync: Any, settings: Settings) -> bool:
@@ -42,7 +42,12 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
         return _erase(connection, sync, source.generation + 1, "cancelled")
     if sync.phase == "erase":
         return _erase(connection, sync, source.generation - 1, "done")
-    work = {"companies": resync.companies, "persons": resync.persons, "contacts": resync.sweep_contacts}
+    work = {
+        "companies": resync.companies,
+        "persons": resync.persons,
+        "contacts": resync.sweep_contacts,
+        "customers": resync.sweep_customers,
+    }
     last, count = work[sync.phase](connection, sync, source)
     if count:
         _move(connection, sync, last, count)
@@ -124,5 +129,7 @@ def _enter(connection: Connection, sync: Any, phase: str) -> None:
 
 
 def _move(connection: Connection, sync: Any, cursor: int, count: int) -> None:
-    done = min(sync.done + count, sync.total) if sync.phase == "contacts" else sync.done + count
+    done = (
+        min(sync.done + count, sync.total) if sync.phase in ("contacts", "customers") else sync.done + count
+    )
     connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))

@@ -17,7 +17,7 @@ from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
 from webapp.models import Company, Contact, DataSourceCustomer, Person, Source, Sync, now
 from webapp.services.identities import persons_by_uuid
-from webapp.services.placing import CompanyView, Placed, Placing
+from webapp.services.placing import CompanyView, Placed, Placing, remove_origins
 
 # Persons or companies a step: about 100 ms on SQLite, while the webhook's writers wait.
 STEP = {"sqlite": 500, "postgresql": 2000}
@@ -176,4 +176,21 @@ def sweep_contacts(connection: Connection, sync: Any, source: Any) -> tuple[int,
     gone = {row.uuid for row in rows} - set(connection.scalars(there))
     if gone:
         _place(connection, sync, source, gone=gone)
+    return (rows[-1].id if rows else 0), len(rows)
+
+
+def sweep_customers(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+    """Remove customers of companies that a new generation does not have."""
+    query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid).where(
+        DataSourceCustomer.source_id == source.id, DataSourceCustomer.id > sync.cursor
+    )
+    limit = STEP[connection.dialect.name]
+    rows = connection.execute(query.order_by(DataSourceCustomer.id).limit(limit)).all()
+    gone = {row.origin_uuid for row in rows}
+    for model in (Company, Person):
+        there = select(model.uuid).where(
+            model.source_id == source.id, model.generation == source.generation, model.uuid.in_(gone)
+        )
+        gone -= set(connection.scalars(there))
+    remove_origins(connection, gone)
     return (rows[-1].id if rows else 0), len(rows)

@@ -1,0 +1,293 @@
+"""Re-sync, rebuild and deletion: what they change, what they keep, and that they may be cut off anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from tests.projection import support
+from webapp.config import Settings
+from webapp.database import begin, writing
+from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
+from webapp.services import resync, syncs
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def bodies(name: str) -> list[bytes]:
+    return (DATA / name).read_bytes().splitlines()
+
+
+@pytest.fixture
+def source_id(engine: Engine, settings: Settings) -> int:
+    """A source that has received and applied the calls of a made-up workspace."""
+    source_id = support.make_source(engine, "user")
+    support.receive(engine, source_id, bodies("segment-spec-events.ndjson"))
+    support.drain(engine, settings, source_id)
+    return source_id
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps so small that every piece of work takes many."""
+    monkeypatch.setattr(resync, "STEP", {"sqlite": 7, "postgresql": 7})
+    monkeypatch.setattr(syncs.rebuild, "EVENTS", {"sqlite": 40, "postgresql": 40})
+    monkeypatch.setattr(syncs.deletion, "ROWS", {"sqlite": 50, "postgresql": 50})
+
+
+def ask(engine: Engine, source_id: int, kind: str = "resync", policy: str | None = None) -> int:
+    """Ask for long work; its id."""
+    with writing(), Session(engine) as session:
+        source = session.get_one(Source, source_id)
+        source.policy = policy or source.policy
+        session.flush()
+        if kind == "deletion":
+            sync = syncs.request_deletion(session, source)
+        else:
+            sync = syncs.request(session, source, kind)
+        session.commit()
+        return sync.id
+
+
+def work(engine: Engine, settings: Settings, sync_id: int, steps: int | None = None) -> None:
+    """Do a piece of work to its end, or so many steps of it."""
+    left = [steps if steps is not None else 10**9]
+
+    def stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    syncs.run(engine, sync_id, settings=settings, stop=stop)
+
+
+def state(engine: Engine, sync_id: int) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
+
+
+def shown(engine: Engine, source_id: int) -> tuple[list[str], list[str], dict[str, set[str]]]:
+    """Everything that tables and exports show of a source, uuids included."""
+    customers, contacts = support.tables(engine, source_id)
+    return support.in_order(customers), support.in_order(contacts), support.uuids(engine, source_id)
+
+
+def test_another_policy_and_back_gives_the_same_tables_and_the_same_uuids(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """A policy can be tried out: going back restores every customer and contact, with its uuid."""
+    before = shown(engine, source_id)
+    there = ask(engine, source_id, policy="company")
+    work(engine, settings, there)
+    between = shown(engine, source_id)
+    assert len(between[0]) < len(before[0])
+    assert between[2]["contacts"] < before[2]["contacts"]
+    work(engine, settings, ask(engine, source_id, policy="user"))
+    assert shown(engine, source_id) == before
+
+
+def test_a_preview_says_what_the_resync_then_does(engine: Engine, settings: Settings, source_id: int) -> None:
+    """What was promised is what comes."""
+    for policy in ("company", "user"):
+        customers, contacts, _ = shown(engine, source_id)
+        with Session(engine) as session:
+            source = session.get_one(Source, source_id)
+            promised = syncs.preview(session.connection(), source, policy)
+        work(engine, settings, ask(engine, source_id, policy=policy))
+        after = shown(engine, source_id)
+        assert len(after[0]) - len(customers) == promised.customers_appear - promised.customers_go
+        assert len(after[1]) - len(contacts) == promised.contacts_appear - promised.contacts_go
+        with Session(engine) as session:
+            source = session.get_one(Source, source_id)
+            assert syncs.waiting(session.connection(), source) == promised.waiting
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 4, 8, 13])
+def test_a_resync_that_lost_its_worker_goes_on_where_it_was(
+    engine: Engine, settings: Settings, source_id: int, steps: int
+) -> None:
+    """Whoever picks it up finishes it, and the counts are those of an undisturbed run."""
+    undisturbed = support.make_source(engine, "user")
+    support.receive(engine, undisturbed, bodies("segment-spec-events.ndjson"))
+    support.drain(engine, settings, undisturbed)
+    whole = ask(engine, undisturbed, policy="company")
+    work(engine, settings, whole)
+    cut = ask(engine, source_id, policy="company")
+    work(engine, settings, cut, steps)
+    assert state(engine, cut).state in ("queued", "running")
+    work(engine, settings, cut)
+    assert state(engine, cut).state == "done"
+    assert shown(engine, source_id)[:2] == shown(engine, undisturbed)[:2]
+    assert state(engine, cut).result == state(engine, whole).result
+    assert state(engine, cut).done == state(engine, cut).total == state(engine, whole).total
+
+
+def test_events_that_come_while_a_resync_runs_follow_its_policy(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """Nobody waits for the re-sync, and nobody is placed under the old policy behind its back."""
+    sync = ask(engine, source_id, policy="company")
+    work(engine, settings, sync, 4)
+    newcomer = {"type": "identify", "userId": "newcomer", "traits": {"email": "new@x.example"}}
+    support.receive(engine, source_id, [newcomer])
+    support.drain(engine, settings, source_id)
+    work(engine, settings, sync)
+    _, contacts = support.tables(engine, source_id)
+    assert "newcomer" not in {contact["user_id"] for contact in contacts}
+
+
+def test_a_cancelled_resync_puts_everything_back(engine: Engine, settings: Settings, source_id: int) -> None:
+    """Cancelling leaves the tables as they were before, under the policy they had."""
+    before = shown(engine, source_id)
+    sync = ask(engine, source_id, policy="company")
+    work(engine, settings, sync, 9)
+    assert shown(engine, source_id) != before
+    with writing(), Session(engine) as session:
+        syncs.request_cancel(session, session.get_one(Sync, sync))
+        session.commit()
+    work(engine, settings, sync)
+    assert state(engine, sync).state == "cancelled"
+    assert shown(engine, source_id) == before
+    with Session(engine) as session:
+        source = session.get_one(Source, source_id)
+        assert (source.policy, source.applied_policy) == ("company", "user")
+
+
+def test_a_second_request_joins_the_work_under_way(engine: Engine, source_id: int) -> None:
+    """Two people who press Re-sync data get one re-sync."""
+    assert ask(engine, source_id) == ask(engine, source_id)
+
+
+@pytest.mark.parametrize("steps", [0, 3, 8, 12, 20, 33])
+def test_a_rebuild_gives_the_same_tables_whenever_it_is_cut_off(
+    engine: Engine, settings: Settings, source_id: int, steps: int
+) -> None:
+    """Folding the whole inbox again changes nothing, uuids included, and leaves one generation."""
+    before = shown(engine, source_id)
+    sync = ask(engine, source_id, "rebuild")
+    work(engine, settings, sync, steps)
+    assert shown(engine, source_id) == before
+    work(engine, settings, sync)
+    assert state(engine, sync).state == "done"
+    assert shown(engine, source_id) == before
+    for model in (Identifier, Person, Company):
+        assert support.count_rows(engine, model, model.source_id == source_id, model.generation == 1) == 0
+
+
+def test_events_that_come_while_a_rebuild_runs_are_in_its_result(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """Also those that were received before, but commit after the rebuild has gone past them."""
+    late = support.make_source(engine)
+    support.receive(engine, late, bodies("segment-spec-events.ndjson"))
+    with begin(engine) as connection:
+        early = connection.scalars(select(Event.id).where(Event.source_id == late).order_by(Event.id)).all()
+        held = early[50:60]  # these wait, as if their transaction were slow
+        connection.execute(update(Event).where(Event.id.in_(held)).values(state=9))
+    support.drain(engine, settings, late)
+    with begin(engine) as connection:
+        connection.execute(update(Event).where(Event.id.in_(held)).values(state=0))
+    sync = ask(engine, late, "rebuild")
+    work(engine, settings, sync, 6)
+    support.drain(engine, settings, late)
+    support.receive(engine, late, [{"type": "identify", "userId": "newcomer", "traits": {"plan": "pro"}}])
+    support.drain(engine, settings, late)
+    work(engine, settings, sync)
+    support.receive(
+        engine, source_id, [{"type": "identify", "userId": "newcomer", "traits": {"plan": "pro"}}]
+    )
+    support.drain(engine, settings, source_id)
+    assert shown(engine, late)[:2] == shown(engine, source_id)[:2]
+
+
+def test_a_rebuild_that_is_cancelled_leaves_nothing_behind(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """Until the swap a rebuild can be taken back; nobody notices."""
+    before = shown(engine, source_id)
+    sync = ask(engine, source_id, "rebuild")
+    work(engine, settings, sync, 5)
+    with writing(), Session(engine) as session:
+        syncs.request_cancel(session, session.get_one(Sync, sync))
+        session.commit()
+    work(engine, settings, sync)
+    assert state(engine, sync).state == "cancelled"
+    assert shown(engine, source_id) == before
+    assert support.count_rows(engine, Identifier, Identifier.generation == 2) == 0
+
+
+def test_a_rebuild_mends_what_was_lost(engine: Engine, settings: Settings, source_id: int) -> None:
+    """Persons and companies can be made again from the inbox alone."""
+    before = shown(engine, source_id)[:2]
+    with begin(engine) as connection:
+        for model in (Identifier, Person, Company):
+            connection.execute(delete(model).where(model.source_id == source_id))
+    work(engine, settings, ask(engine, source_id, "rebuild"))
+    assert shown(engine, source_id)[:2] == before
+
+
+def test_a_rebuild_is_refused_once_events_were_dropped(engine: Engine, source_id: int) -> None:
+    """It would forget what the dropped events told, and the person who asks is told so."""
+    with begin(engine) as connection:
+        connection.execute(update(Source).values(dropped_before=1))
+    with pytest.raises(syncs.CannotRebuild, match="would forget"):
+        ask(engine, source_id, "rebuild")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5, 15, 25])
+def test_a_deletion_that_is_cut_off_anywhere_leaves_no_row_in_the_end(
+    engine: Engine, settings: Settings, source_id: int, steps: int
+) -> None:
+    """Of the source nothing stays but one line of the audit log; the other source keeps everything."""
+    other = support.make_source(engine)
+    support.receive(engine, other, bodies("segment-destination-bodies.ndjson"))
+    support.drain(engine, settings, other)
+    kept = shown(engine, other)
+    sync = ask(engine, source_id, "deletion")
+    work(engine, settings, sync, steps)
+    work(engine, settings, sync)
+    with engine.connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            if "source_id" in table.c:
+                assert connection.scalars(select(table).where(table.c.source_id == source_id)).all() == []
+        assert connection.scalars(select(AuditLine.action)).all() == ["source.erased"]
+        assert connection.scalars(select(Source.id)).all() == [other]
+    assert shown(engine, other) == kept
+
+
+def test_events_of_a_source_being_deleted_are_not_applied(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """What was in flight when the source was deleted goes with it."""
+    support.receive(engine, source_id, [{"type": "identify", "userId": "late", "traits": {}}])
+    sync = ask(engine, source_id, "deletion")
+    assert support.drain(engine, settings, source_id).total == 0
+    work(engine, settings, sync)
+    assert support.count_rows(engine, Event) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_byte_of_a_deleted_source_stays_in_the_files(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    """Freed pages are zeroed and the write-ahead log is emptied: the raw files do not know the people."""
+    source = support.make_source(engine)
+    marked = [
+        {
+            "type": "identify",
+            "userId": f"xqmarkerx{n}",
+            "traits": {"email": f"xqmarkerx{n}@x.example", "plan": n},
+        }
+        for n in range(300)
+    ]
+    support.receive(engine, source, marked)
+    support.drain(engine, settings, source)
+    files = list(tmp_path.glob("tributary.db*"))
+    assert any(b"xqmarkerx" in file.read_bytes() for file in files)
+    work(engine, settings, ask(engine, source, policy="company"))
+    work(engine, settings, ask(engine, source, "deletion"))
+    for file in tmp_path.glob("tributary.db*"):
+        assert b"xqmarkerx" not in file.read_bytes(), file.name
