@@ -76,7 +76,7 @@ _FRAME: Final = frozenset(
 
 
 class Reading(msgspec.Struct):
-    """What one event says. An ignored one says nothing: only type, message id, time and `reason` are there."""
+    """What one event says. An ignored one says nothing: it has a type, message id, time and `reason` only."""
 
     type: str
     """As told, to be shown; "" when absent."""
@@ -131,8 +131,10 @@ def read(event: object, received_at: int) -> Reading:
             _read_group(reading, fields, _beside(event, _FRAME | {"group_id"}))
         case "":
             reading.reason = "no_type"
-        case other:
-            reading.reason = other if other in REASONS else "unknown_type"
+        case "page" | "screen" | "alias" | "delete":
+            reading.reason = reading.type
+        case _:
+            reading.reason = "unknown_type"
     return reading
 
 
