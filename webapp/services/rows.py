@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -50,23 +51,36 @@ def upsert(
     """
     if not rows:
         return
-    table: Table = model.__table__
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
     ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), ordered)
+    connection.execute(_upsert(connection.dialect.name, model, tuple(rows[0]), key, keep), ordered)
+
+
+@lru_cache(maxsize=256)
+def _upsert(
+    dialect: str, model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]
+) -> Any:
+    """The statement, made once: SQLAlchemy recognises it again and compiles it once."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(model.__table__)
+    excluded = statement.excluded
+    changed = {name: excluded[name] for name in columns if name not in key and name not in keep}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
 
 
 def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, Any]]) -> None:
     """Update rows by their `id`; all with the same columns."""
     if not rows:
         return
+    names = tuple(name for name in rows[0] if name != "id")
+    values = [{f"b_{name}": row[name] for name in (*names, "id")} for row in rows]
+    connection.execute(_update(model, names), values)
+
+
+@lru_cache(maxsize=256)
+def _update(model: Any, names: tuple[str, ...]) -> Any:
     table: Table = model.__table__
-    names = [name for name in rows[0] if name != "id"]
     statement = update(table).where(table.c.id == bindparam("b_id"))
-    statement = statement.values({name: bindparam(f"b_{name}", type_=table.c[name].type) for name in names})
-    connection.execute(statement, [{f"b_{name}": row[name] for name in (*names, "id")} for row in rows])
+    return statement.values({name: bindparam(f"b_{name}", type_=table.c[name].type) for name in names})
 
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:
