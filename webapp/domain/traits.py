@@ -93,8 +93,7 @@ def tell_contact(layers: Sequence[tuple[Traits, Record]], has_company: bool) -> 
     """Read what layers of traits say of a contact.
 
     Args:
-        layers: (traits, the record they go to), the lowest first. Per key a higher layer stands over the
-        lower.
+        layers: (traits, the record they go to), the lowest first; per key a higher one stands over it.
         has_company: whether the event names a company by its id. Then what `company` holds is the company's;
             else it is the contact's own, as `company` and `company_<key>`.
     """
