@@ -1,20 +1,26 @@
 """`make run`: one command that runs everything, stops it in order, and goes on where it was."""
 
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import free_port
+from webapp.models.event import PENDING
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -180,6 +186,82 @@ def test_every_program_may_be_killed(start):
         )
     wait_until(lambda: answers(running), running)
     assert running.stop() == 0, running.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_what_was_answered_200_is_kept_whatever_stops_the_rest(start, tmp_path, signum):
+    """Segment may forget an event once it has our 200, so nothing may be lost after it."""
+    first = start().wait_until_up()
+    url = webhook(tmp_path / "data", first.port)
+    acknowledged: set[str] = set()
+    senders = [threading.Thread(target=send_until_gone, args=(url, name, acknowledged)) for name in "abcd"]
+    for sender in senders:
+        sender.start()
+    wait_until(lambda: len(acknowledged) > 200, first)
+    first.process.send_signal(signum)
+    first.process.wait(timeout=60)
+    for sender in senders:
+        sender.join()
+    second = start(first.port).wait_until_up()
+    wait_until(
+        lambda: set(outcomes(tmp_path / "data")) >= acknowledged and settled(tmp_path / "data"), second
+    )
+    assert second.stop() == 0
+
+
+def webhook(data_dir: Path, port: int) -> str:
+    """Add a source from the command line; the URL that Segment would post to."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "flask",
+            "--app",
+            "wsgi",
+            "source",
+            "add",
+            "--name",
+            "Shop",
+            "--policy",
+            "user",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(data_dir), "PORT": str(port)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    path = urllib.parse.urlsplit(json.loads(done.stdout)["webhook_url"]).path
+    return f"http://127.0.0.1:{port}{path}"
+
+
+def send_until_gone(url: str, name: str, acknowledged: set[str]) -> None:
+    """Post one event after another until nobody listens; note which were answered 200."""
+    for number in range(100_000):
+        message_id = f"{name}-{number}"
+        event = {"type": "identify", "messageId": message_id, "userId": message_id, "traits": {"plan": "pro"}}
+        request = urllib.request.Request(
+            url, json.dumps(event).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.status == 200
+        except urllib.error.HTTPError:
+            continue
+        except OSError:
+            return
+        acknowledged.add(message_id)
+
+
+def outcomes(data_dir: Path) -> dict[str, int]:
+    """What became of each event: `{message id: state}`."""
+    with closing(sqlite3.connect(data_dir / "tributary.db")) as database:
+        return dict(database.execute("SELECT message_id, state FROM events"))
+
+
+def settled(data_dir: Path) -> bool:
+    """Whether every event has been dealt with."""
+    return all(state != PENDING for state in outcomes(data_dir).values())
 
 
 def answers(running: Running) -> bool:
