@@ -92,7 +92,11 @@ def _told() -> Iterator[None]:
 
 
 def _password_from_stdin() -> str:
-    password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+        password.encode()
+    except UnicodeError:
+        raise click.ClickException("The password is not UTF-8. Nobody was added.") from None
     least, most = passwords.LEAST_LENGTH, passwords.GREATEST_LENGTH
     if not least <= len(password) <= most:
         raise click.ClickException(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.database import begin
 from webapp.models.account import Login, User
 from webapp.models.base import now
-from webapp.services import audit, passwords, tokens
+from webapp.services import accounts, audit, passwords, tokens
 
 MICROS_PER_DAY = 86_400 * 1_000_000
 # How old `last_seen_at` may grow before a request writes it anew.
@@ -85,9 +85,9 @@ def authenticate(session: Session, email: str, password: str) -> int | None:
     Returns:
         The account's id, or None.
     """
-    row = session.execute(
-        select(User.id, User.password_hash).where(User.email == email.strip().lower())
-    ).first()
+    # PostgreSQL takes no NUL in a text; nobody's address has one.
+    wanted = accounts.normal_email(email).replace("\0", " ")
+    row = session.execute(select(User.id, User.password_hash).where(User.email == wanted)).first()
     # Nothing is held while the password is hashed: on SQLite that would be the write lock.
     session.rollback()
     user_id, kept = row if row else (None, None)
