@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, false, func, select
 from sqlalchemy.orm import Session
 
 from webapp.database import writing
@@ -108,6 +108,11 @@ def exported(connection: Connection, entity: str, source_id: int | None = None) 
     return _known(connection, entity, source_id, CustomAttribute.ignored)
 
 
+def types(connection: Connection, entity: str) -> dict[str, str]:
+    """The type of every key of customers or of contacts."""
+    return {known.key: known.type for known in _known(connection, entity, None, false())}
+
+
 def _known(connection: Connection, entity: str, source_id: int | None, unwanted: Any) -> list[Known]:
     sighting = AttributeSighting
     bits = [func.max(sighting.types.op("&")(bit)).label(name) for name, bit in _BITS.items()]
@@ -188,7 +193,7 @@ def usage(connection: Connection, entity: str) -> dict[str, Usage]:
     numbers are about right and the page never waits for long.
     """
     model = MODELS[entity]
-    types = {known.key: known.type for known in _known(connection, entity, None, CustomAttribute.id < 0)}
+    type_of_key = types(connection, entity)
     sampled, weight = counting.windows(connection, model)
     query = select(model.custom).where(sampled, visibility.seen(connection, model))
     found: dict[str, Usage] = {}
@@ -198,7 +203,7 @@ def usage(connection: Connection, entity: str) -> dict[str, Usage]:
             used = found.setdefault(key, Usage())
             used.number += 1
             if len(used.examples) < EXAMPLES:
-                example = shown(value, types.get(key, "String"))
+                example = shown(value, type_of_key.get(key, "String"))
                 if len(example) > _LONGEST_EXAMPLE:
                     example = example[: _LONGEST_EXAMPLE - 1] + "…"
                 if example not in used.examples:

@@ -102,8 +102,10 @@ def write(engine: Engine, source_id: int, out_dir: Path) -> list[Path]:
 
 def stream_zip(engine: Engine, source: Source) -> Iterator[bytes]:
     """A source's two files and a README in a zip, in pieces that are sent while it is made."""
-    at = now()
-    name, source_id = source.name, source.id
+    return _zip(engine, source.id, source.name, now())
+
+
+def _zip(engine: Engine, source_id: int, name: str, at: int) -> Iterator[bytes]:
     buffer = _Pipe()
     with _snapshot(engine) as connection, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in (CUSTOMERS, CONTACTS):
@@ -162,9 +164,9 @@ def _readme(name: str, at: int) -> str:
         f"The customers and contacts of the source “{name}”, as of {iso(at)}.\r\n\r\n"
         "customers.csv  one line per customer; custom.<key> are its custom attributes\r\n"
         "contacts.csv   one line per contact; customer_uuid says whose contact it is\r\n\r\n"
-        "UTF-8, comma-separated, times in UTC. A text that a spreadsheet would take for a formula (one that\r\n"
-        "begins with =, +, -, @, a tab or a carriage return) has an apostrophe in front; numbers and phone\r\n"
-        "numbers have not.\r\n"
+        "UTF-8, comma-separated, times in UTC. A text that a spreadsheet would take for a formula\r\n"
+        "(it begins with =, +, -, @, a tab or a carriage return) has an apostrophe in front; numbers\r\n"
+        "and phone numbers have not.\r\n"
     )
 
 

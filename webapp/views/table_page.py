@@ -1,0 +1,135 @@
+"""The pages of the data tables: a function each for the table, its news and its CSV, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from webapp.extensions import db
+from webapp.models import Source, now
+from webapp.services import export, tables
+from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
+from webapp.views.filters import iso
+from webapp.views.source_page import frame, is_part
+
+PART = "tables/_answer.html"
+NEW_FILTER = ("field", "operator", "value")
+
+
+def show(table: Table, source: Source | None = None) -> ResponseReturnValue:
+    """The table with its search, filters, columns and pages; for HTMX only what changes of it."""
+    scope = _scope(db.session().connection(), table, source)
+    if not is_part() and _is_untidy(scope.view):
+        return redirect(address(table, source, scope.view.args), 303)
+    context = _context(table, source, scope)
+    if is_part():
+        return _part(context, table, source, scope.view)
+    around = frame(source, table.noun) if source else {}
+    return render_template(f"{table.noun}/{'of_source' if source else 'index'}.html", **context, **around)
+
+
+def news(table: Table, source: Source | None = None) -> ResponseReturnValue:
+    """What came since the page was made; nothing to swap while that is nothing."""
+    scope = _scope(db.session().connection(), table, source)
+    since = request.args.get("since", 0, int)
+    found = tables.news(scope, min(max(since, 0), 2**62))
+    if not found:
+        return "", 204
+    return render_template(
+        "tables/_news.html",
+        table=table,
+        news=found,
+        fill=bool(request.args.get("fill")),
+        href=address(table, source, scope.view.args),
+        news_href=_news_address(table, source, scope.view, since),
+    )
+
+
+def csv(table: Table, source: Source | None = None) -> ResponseReturnValue:
+    """Exactly the view as a CSV file, sent while it is made."""
+    view = _scope(db.session().connection(), table, source).view
+    if view.problems:
+        abort(422, " ".join(view.problems))
+    stream = _lines(current_app.extensions["sqlalchemy"].engine, view, source.id if source else None)
+    name = f"{table.noun}-{iso(now())[:10]}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream, mimetype="text/csv", headers=headers)
+
+
+def address(table: Table, source: Source | None, args: dict[str, Any], what: str = "") -> str:
+    """Where a table is, or with `what` its `news` or its `csv`."""
+    if source is None:
+        return url_for(f"{table.noun}.{what or 'index'}", **args)
+    endpoint = f"{table.noun}.{what + '_' if what else ''}of_source"
+    return url_for(endpoint, source_id=source.public_id, **args)
+
+
+def _scope(connection: Connection, table: Table, source: Source | None) -> Scope:
+    source_id = source.id if source else None
+    columns = tables.columns_of(connection, table, source_id)
+    view = tables.read_view(table, columns, request.args.to_dict(flat=False))
+    return tables.scope_of(connection, view, source_id)
+
+
+def _is_untidy(view: View) -> bool:
+    """Whether the address came from the form, with what it holds in its own way, and means no harm."""
+    asked = request.args.to_dict(flat=False)
+    wanted = view.args | ({"page": asked["page"]} if "page" in asked else {})
+    return not view.problems and asked != wanted
+
+
+def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any]:
+    view = scope.view
+    secret = current_app.config["SECRET_KEY"]
+    asked = request.args.get("page", "")
+    cursor = Cursor.load(asked, secret) if asked else None
+    page = tables.page(scope, cursor)
+
+    def url(of: View, cursor: Cursor | None = None) -> str:
+        return address(table, source, of.args | ({"page": cursor.dump(secret)} if cursor else {}))
+
+    problems = list(view.problems)
+    if asked and cursor is None:
+        problems.append("The address of that page is not valid any more, so this is the first page.")
+    return {
+        "table": table,
+        "view": view,
+        "page": page,
+        "problems": problems,
+        "count": tables.counted(scope),
+        "behind": cursor is not None,
+        "url": url,
+        "here": address(table, source, {}),
+        "csv_href": address(table, source, view.args, "csv"),
+        "news_href": _news_address(
+            table, source, view, page.moment, fill=not page.records and cursor is None
+        ),
+        "text_of": tables.text_of,
+        "operators": tables.OPERATORS,
+        "sizes": tables.SIZES,
+        "of_one_source": source,
+        "is_customers": table is CUSTOMERS,
+    }
+
+
+def _news_address(table: Table, source: Source | None, view: View, since: int, fill: bool = False) -> str:
+    args = view.args | {"since": [str(since)]} | ({"fill": ["1"]} if fill else {})
+    return address(table, source, args, "news")
+
+
+def _part(context: dict[str, Any], table: Table, source: Source | None, view: View) -> Response:
+    response = make_response(render_template(PART, **context))
+    args = view.args | ({"page": request.args["page"]} if request.args.get("page") else {})
+    # Typing in the search does not fill the browser's history letter by letter.
+    header = "HX-Replace-Url" if request.headers.get("HX-Trigger-Name") == "q" else "HX-Push-Url"
+    response.headers[header] = address(table, source, args)
+    return response
+
+
+def _lines(engine: Any, view: View, source_id: int | None) -> Iterator[bytes]:
+    with engine.connect() as connection:
+        yield from export.view_csv(tables.scope_of(connection, view, source_id))
