@@ -117,10 +117,10 @@ def export_files(source_id: str, out: Path) -> None:
     """Write customers.csv and contacts.csv."""
     source = _find(source_id)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        written = export.to_folder(db.engine, source.id, out)
+        written = export.write(db.engine, source.id, out)
     except OSError as error:
         raise wrong(f"{out} cannot be written: {error.strerror or error}.") from None
+    sources.exported(_session(), source)
     for path in written:
         click.echo(str(path))
 

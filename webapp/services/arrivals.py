@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models import Event, Source
 from webapp.models.event import PENDING
+from webapp.services import outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,11 @@ class Arrival:
 
     Attributes:
         first: the event, or None while nothing has arrived.
+        outcome: what became of it, such as `imported contact Ada Lovelace into Acme`.
     """
 
-    first: Event | None
+    first: Event | None = None
+    outcome: str = ""
 
     @property
     def complete(self) -> bool:
@@ -30,4 +33,7 @@ class Arrival:
 def first(session: Session, source: Source) -> Arrival:
     """The first event that a source still has."""
     wanted = select(Event).where(Event.source_id == source.id).order_by(Event.id).limit(1)
-    return Arrival(session.scalars(wanted).first())
+    event = session.scalars(wanted).first()
+    if event is None:
+        return Arrival()
+    return Arrival(event, outcomes.of(session.connection(), source, [event])[event.id].sentence)

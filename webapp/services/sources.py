@@ -183,6 +183,12 @@ def resume(session: Session, source: Source, by: int | None = None) -> bool:
     return _set_pause(session, source, "", by)
 
 
+def exported(session: Session, source: Source, by: int | None = None) -> None:
+    """Put into the audit log that everything of a source was exported."""
+    with write(session):
+        audit.record(session, "source.exported", by, source.uuid, name=source.name)
+
+
 def checked_name(name: str) -> str:
     """A name without the blanks around it.
 

@@ -34,8 +34,9 @@ def current(session: Session, source: Source) -> Sync | None:
 
 
 def history(session: Session, source: Source) -> list[Sync]:
-    """The last work on a source, the latest first."""
-    wanted = select(Sync).where(Sync.source_id == source.id).order_by(Sync.id.desc())
+    """The last work on a source that has ended, the latest first."""
+    ended = (Sync.source_id == source.id, Sync.state.not_in(OPEN))
+    wanted = select(Sync).where(*ended).order_by(Sync.id.desc())
     return list(session.scalars(wanted.limit(SHOWN)))
 
 
