@@ -10,17 +10,53 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Connection, Row, Table, bindparam, case, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.models import Rejection, Source, Tally, WebhookUrl
 from webapp.models.source import MICROS_PER_HOUR
 
 _SOURCES = cast(Table, Source.__table__)
+
+# Statements are made once: building them anew for each transaction would cost more than running them.
+_STANDING = (
+    select(
+        WebhookUrl.token_digest,
+        WebhookUrl.id.label("url_id"),
+        WebhookUrl.source_id,
+        WebhookUrl.replaced_at,
+        WebhookUrl.ends_at,
+        Source.pause,
+    )
+    .join(Source, Source.id == WebhookUrl.source_id)
+    .where(Source.state == "active", WebhookUrl.token_digest.in_(bindparam("tokens", expanding=True)))
+)
+_STANDING_HELD = _STANDING.with_for_update(read=True, key_share=True, of=_SOURCES)
+# A drain holds the row of its source while it works; calls must not wait for it.
+_FREE = (
+    select(Source.id)
+    .where(Source.id.in_(bindparam("sources", expanding=True)))
+    .order_by(Source.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
 FORBIDDEN = "access forbidden"
 
 
@@ -115,21 +151,8 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
     Returns:
         `{digest: (token_digest, url_id, source_id, replaced_at, ends_at, pause)}`.
     """
-    wanted = (
-        select(
-            WebhookUrl.token_digest,
-            WebhookUrl.id.label("url_id"),
-            WebhookUrl.source_id,
-            WebhookUrl.replaced_at,
-            WebhookUrl.ends_at,
-            Source.pause,
-        )
-        .join(Source, Source.id == WebhookUrl.source_id)
-        .where(Source.state == "active", WebhookUrl.token_digest.in_(tokens))
-    )
-    if hold:
-        wanted = wanted.with_for_update(read=True, key_share=True, of=_SOURCES)
-    found: list[Row[Any]] = list(connection.execute(wanted))
+    statement = _STANDING_HELD if hold else _STANDING
+    found: list[Row[Any]] = list(connection.execute(statement, {"tokens": list(tokens)}))
     return {row.token_digest: row for row in found}
 
 
@@ -247,15 +270,7 @@ def _write_notes(connection: Connection, notes: Notes) -> Notes:
     touched = sorted(notes.tested.keys() | notes.heard.keys())
     if not touched:
         return Notes()
-    free = set(
-        connection.scalars(
-            # A drain holds the row of its source while it works; calls must not wait for it.
-            select(Source.id)
-            .where(Source.id.in_(touched))
-            .order_by(Source.id)
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-    )
+    free = set(connection.scalars(_FREE, {"sources": touched}))
     _touch(connection, "connection_tested_at", {key: at for key, at in notes.tested.items() if key in free})
     _touch(connection, "last_event_at", {key: at for key, at in notes.heard.items() if key in free})
     owed = Notes()
@@ -286,27 +301,33 @@ def _reject(connection: Connection, notes: Notes) -> None:
 
 def _touch(connection: Connection, column: str, instants: dict[int, int]) -> None:
     """Move an instant of sources forward, never back."""
-    if not instants:
-        return
+    if instants:
+        rows = [{"source": source_id, "at": instant} for source_id, instant in sorted(instants.items())]
+        connection.execute(_touching(column), rows)
+
+
+@lru_cache
+def _touching(column: str) -> Update:
     at = bindparam("at", type_=BigInteger())
     present = _SOURCES.c[column]
     values: dict[str, Any] = {column: case((or_(present.is_(None), present < at), at), else_=present)}
     if column == "last_event_at":
         values["first_event_at"] = func.coalesce(_SOURCES.c.first_event_at, at)
-    connection.execute(
-        update(_SOURCES).where(_SOURCES.c.id == bindparam("source")).values(values),
-        [{"source": source_id, "at": instant} for source_id, instant in sorted(instants.items())],
-    )
+    return update(_SOURCES).where(_SOURCES.c.id == bindparam("source")).values(values)
 
 
 def _add_up(connection: Connection, model: Any, key: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     """Insert counters, or add to those that are there; instants move forward."""
+    connection.execute(_adding(connection.dialect.name, model, key, tuple(rows[0])), rows)
+
+
+@lru_cache
+def _adding(dialect: str, model: Any, key: tuple[str, ...], columns: tuple[str, ...]) -> Any:
     table = model.__table__
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     changed: dict[str, Any] = {}
-    for name in rows[0]:
+    for name in columns:
         if name not in key:
             new, old = statement.excluded[name], table.c[name]
             changed[name] = case((old < new, new), else_=old) if name.endswith("_at") else old + new
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)

@@ -1,0 +1,230 @@
+"""Group commit: many threads, several processes, and a database that is slow, locked or away."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select, text
+
+from tests import factories
+from tests.webhook.conftest import add_url, at_once, behind, eventually
+from webapp.database import begin, make_engine
+from webapp.models import Event, Source, Tally, WebhookUrl, now
+from webapp.services import inbox, tokens
+from webapp.services.inbox import Call, Notes, Verdict
+from webapp.services.ingest import Unavailable, Writer, impatient
+from webapp.webhook.app import Webhook
+from webapp.webhook.tokens import Tokens
+
+
+def call(line, *events, **fields):
+    """A call with events whose digests are their bodies."""
+    return Call(tokens.digest(line.token), now(), [(event, event) for event in events], **fields)
+
+
+@pytest.fixture
+def writers(settings, line):
+    """Four writers, as four processes have them."""
+    engines = [impatient(make_engine(settings)) for _ in range(4)]
+    made = [Writer(engine, line.rung.extend) for engine in engines]
+    yield made
+    for writer, engine in zip(made, engines, strict=True):
+        writer.close()
+        engine.dispose()
+
+
+def test_many_threads_are_answered_after_their_own_commit(line):
+    """Whoever hears 200 has an event in the database at that moment."""
+    missing = []
+
+    def sender(number):
+        for turn in range(10):
+            body = b'{"sender":%d,"turn":%d}' % (number, turn)
+            assert line.post(body).json == {"received": 1}
+            with line.engine.connect() as connection:
+                if not connection.scalar(select(func.count()).where(Event.body == body)):
+                    missing.append(body)
+
+    at_once(*(lambda number=number: sender(number) for number in range(12)))
+    assert not missing
+    assert len(line.bodies()) == 120
+    assert line.tally() == (120, 0)
+
+
+def test_the_same_events_by_many_writers_at_once_are_stored_once(line, writers):
+    """Retries may meet in several processes; nobody waits in a circle, and one row remains of each."""
+    events = [b'{"n":%d}' % number for number in range(40)]
+    verdicts = []
+
+    def sender(writer, turn):
+        for round_ in range(5):
+            mixed = events[turn * 7 :] + events[: turn * 7]
+            if round_ % 2:
+                mixed = mixed[::-1]
+            verdicts.append(writer.submit(call(line, *mixed)))
+
+    at_once(
+        *(lambda writer=writer, turn=turn: sender(writer, turn) for turn, writer in enumerate(writers * 2))
+    )
+    assert verdicts == [Verdict.ACCEPTED] * 40
+    assert sorted(line.bodies()) == sorted(events)
+    assert line.tally() == (40, 40 * 40 - 40)
+
+
+def test_the_same_event_twice_in_one_transaction_is_stored_once(line):
+    """Two calls that are committed together may bring the same event."""
+    calls = [call(line, b"1", b"2"), call(line, b"2", b"3", b"3"), call(line)]
+    with begin(line.engine) as connection:
+        written = inbox.write(connection, calls, Notes(), writer=3)
+    assert written.verdicts == [Verdict.ACCEPTED] * 3
+    assert written.stored == {line.source_id: 3}
+    assert line.bodies() == [b"1", b"2", b"3"]
+    assert line.tally() == (3, 2)
+
+
+def test_a_call_that_cannot_be_stored_does_not_take_its_neighbours_along(line):
+    """One poisonous row costs its own call, and no other."""
+    outcomes = {}
+
+    def send(name, one):
+        try:
+            outcomes[name] = line.writer.submit(one)
+        except Unavailable:
+            outcomes[name] = None
+
+    poison = Call(tokens.digest(line.token), now(), [(b"d", b"fine"), (None, b"no digest")])
+    good = {f"good {number}": call(line, b"%d" % number) for number in range(10)}
+    at_once(*(lambda n=n, c=c: send(n, c) for n, c in [*good.items(), ("poison", poison)]))
+    assert outcomes == dict.fromkeys(good, Verdict.ACCEPTED) | {"poison": None}
+    assert sorted(line.bodies()) == sorted(b"%d" % number for number in range(10))
+
+
+def test_a_locked_database_is_answered_within_segments_patience(line):
+    """A lock that does not end makes Segment come again; nothing is half stored, and later all is well."""
+    lock = {
+        "sqlite": "PRAGMA user_version = 1",  # takes the write lock inside the transaction
+        "postgresql": "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
+    }
+    began = time.monotonic()
+    with begin(line.engine) as connection:
+        connection.execute(text(lock[line.engine.dialect.name]))
+        reply = line.post({"a": 1})
+    assert reply.status == 503
+    assert int(reply.headers["Retry-After"]) > 0
+    assert time.monotonic() - began < 9
+    assert line.bodies() == []
+    assert line.post({"a": 1}).json == {"received": 1}
+
+
+def test_a_stuck_writer_turns_further_calls_away_at_once(line):
+    """Threads must not pile up behind a lock: the dashboard needs some too."""
+    lock = {"sqlite": "SELECT 1", "postgresql": "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"}
+    statuses = []
+    with begin(line.engine) as connection:
+        connection.execute(text(lock[line.engine.dialect.name]))
+        first = [lambda: statuses.append(line.post({"a": 1}).status)]
+
+        def later():
+            time.sleep(3.3)
+            began = time.monotonic()
+            statuses.append(line.post({"a": 2}).status)
+            assert time.monotonic() - began < 0.5
+
+        at_once(*first, later)
+    assert statuses == [503, 503]
+
+
+def test_a_database_that_is_away_is_a_503(line, settings, tmp_path):
+    """Segment keeps the event and comes again."""
+    away = {
+        "sqlite": f"sqlite:///{tmp_path}/nowhere/tributary.db",
+        "postgresql": settings.database_url.replace("/test_", "/nobody_"),
+    }
+    engine = make_engine(replace(settings, database_url=away[line.engine.dialect.name]))
+    line.webhook = Webhook(behind, settings, Writer(engine, line.rung.extend), Tokens(engine))
+    reply = line.post({"a": 1})
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    assert "nothing of it was kept" in reply.message
+    engine.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_drain_does_not_hold_up_calls(line):
+    """A worker holds its source's row while it works; calls go on, and what they owe that row follows.
+
+    On SQLite every transaction waits for the one before it, so there a batch is kept short instead.
+    """
+    with begin(line.engine) as connection:
+        held = select(Source.id).where(Source.id == line.source_id)
+        connection.execute(held.with_for_update(key_share=True))
+        began = time.monotonic()
+        assert line.post({"a": 1}).json == {"received": 1}
+        assert line.post({}).status == 200
+        assert time.monotonic() - began < 1
+        assert line.source().last_event_at is None
+    assert eventually(lambda: line.source().last_event_at is not None)
+    assert eventually(lambda: line.source().connection_tested_at is not None)
+
+
+def test_no_call_in_flight_gets_into_a_source_that_is_deleted(line):
+    """From the moment of deletion nothing is added, or an erased source would come back with one event."""
+    accepted = []
+
+    def sender():
+        number = 0
+        while True:
+            number += 1
+            body = b'{"n":%d}' % number
+            if line.post(body).status != 200:
+                return
+            accepted.append(body)
+
+    def deleter():
+        assert eventually(lambda: len(accepted) > 20)
+        line.set(state="deleting", name_key=None)
+        counted.append(len(line.bodies()))
+
+    counted: list[int] = []
+    at_once(sender, deleter)
+    assert counted == [len(line.bodies())]
+    assert len(accepted) == counted[0]
+
+
+def test_an_unknown_token_among_others_in_one_transaction_is_forbidden_alone(line):
+    """Calls that are committed together are judged one by one."""
+    with begin(line.engine) as connection:
+        ended = add_url(connection, line.source_id)
+        connection.execute(
+            WebhookUrl.__table__.update()
+            .where(WebhookUrl.token_digest == tokens.digest(ended))
+            .values(replaced_at=now() - 2, ends_at=now() - 1)
+        )
+        refusing = factories.source(connection, "Paused", pause="refuse")
+        paused = add_url(connection, refusing)
+    calls = [call(line, b"1")] + [
+        Call(tokens.digest(token), now(), [(b"2", b"2")]) for token in ("nobody's", ended, paused)
+    ]
+    with begin(line.engine) as connection:
+        verdicts = inbox.write(connection, calls, Notes(), writer=0).verdicts
+    assert verdicts == [Verdict.ACCEPTED, Verdict.FORBIDDEN, Verdict.FORBIDDEN, Verdict.PAUSED]
+    assert line.bodies() == [b"1"]
+    assert line.url(ended).late_calls == 1
+
+
+def test_tallies_of_several_processes_add_up(line, writers):
+    """Every process counts in rows of its own, so that none waits for another."""
+    for number, writer in enumerate(writers):
+        assert writer.submit(call(line, b"same", b"%d" % number)) is Verdict.ACCEPTED
+    assert line.tally() == (5, 3)
+    with line.engine.connect() as connection:
+        hours = set(connection.scalars(select(Tally.hour)))
+    assert all(hour % 3_600_000_000 == 0 for hour in hours)
+
+
+def test_the_bell_is_rung_after_the_commit_and_for_news_only(line):
+    """A worker that is woken finds the event; a duplicate wakes nobody."""
+    assert line.post({"a": 1}).status == 200
+    assert eventually(lambda: line.rung == [line.source_id])
+    assert line.post({"a": 1}).status == 200
+    assert line.post(b"[]").status == 200
+    assert line.rung == [line.source_id]
