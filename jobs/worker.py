@@ -40,7 +40,14 @@ class _Stops:
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT."""
         tasks.stopping.set()
+        # An idle worker is stopped by an exception, which some of RQ's housekeeping would swallow.
+        self._stop_requested = True
         super().request_stop(signum, frame)  # type: ignore[misc]
+
+    def _install_signal_handlers(self) -> None:
+        """Hear also what was asked while the worker was being made."""
+        super()._install_signal_handlers()  # type: ignore[misc]
+        self._stop_requested = tasks.stopping.is_set()
 
 
 class EventsWorker(_Stops, SimpleWorker):
