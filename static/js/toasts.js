@@ -46,6 +46,7 @@
   });
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
+    if (event.detail.xhr.getResponseHeader("HX-Trigger")?.includes('"toast"')) return; // it says so itself
     if (status === 401) show("You have been signed out. Sign in again and repeat what you did.", "error");
     else if (status === 403) show("You may not do this. Nothing was changed.", "error");
     else if (status === 404) show("This is no longer here. Reload the page to see what is.", "error");

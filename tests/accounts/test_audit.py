@@ -1,5 +1,8 @@
 """Settings & Data > Audit log."""
 
+import re
+from pathlib import Path
+
 import pytest
 from bs4 import BeautifulSoup
 
@@ -63,11 +66,13 @@ def test_a_source_is_named_as_long_as_it_is_there(app, engine):
                 created_at=now(),
             )
         )
-        audit.record(connection, "source.policy_changed", source_uuid="11", after="company")
-        audit.record(connection, "source.deleted", source_uuid="22")
-    assert rows(client.get("/audit-log"))[:2] == [
-        ("Command line", "deleted the source ds_22 (deleted since)"),
-        ("Command line", "set the policy of Website to “A user is added to a company”"),
+        audit.record(connection, "source.paused", source_uuid="11")
+        audit.record(connection, "source.deleted", source_uuid="22", name="Old site")
+        audit.record(connection, "source.erased", source_uuid="22", rows=7)
+    assert rows(client.get("/audit-log"))[:3] == [
+        ("Command line", "erased ds_22: 7 rows"),
+        ("Command line", "began to delete the source Old site"),
+        ("Command line", "paused the source Website"),
     ]
 
 
@@ -76,7 +81,9 @@ def test_the_log_is_paged_and_filtered_in_its_address(app):
     client = signed_in(app)
     with app.app_context(), writing():
         for n in range(120):
-            audit.record(db.session(), "source.exported" if n % 2 else "attribute.hidden", key=str(n))
+            audit.record(
+                db.session(), "source.exported" if n % 2 else "attribute.hidden", key=str(n), entity="contact"
+            )
         db.session.commit()
 
     def follow(response, rel):
@@ -95,7 +102,7 @@ def test_the_log_is_paged_and_filtered_in_its_address(app):
     assert rows(follow(follow(third, "prev"), "prev")) == rows(first)
     filtered = client.get("/audit-log?action=attribute.hidden")
     assert [what for _, what in rows(follow(filtered, "next"))] == [
-        f"hid the custom attribute {n}" for n in range(18, -1, -2)
+        f"hid the custom attribute {n} of contacts" for n in range(18, -1, -2)
     ]
 
 
@@ -118,6 +125,19 @@ def test_an_act_that_has_no_sentence_is_shown_in_words(app):
         "made a link that adds … as …",
         "source moon landed",
     ]
+
+
+def test_every_act_that_is_recorded_has_its_sentence():
+    """A code in the source text without a sentence would be shown as bare words."""
+    code = re.compile(r'"((?:user|source|attribute)\.[a-z_]+)"')
+    root = Path(audit.__file__).parents[1]
+    used = {
+        found
+        for path in root.rglob("*.py")
+        if "audit" in (text := path.read_text()) and path.name != "audit.py"
+        for found in code.findall(text)
+    }
+    assert used == set(audit.SENTENCES)
 
 
 @SQLITE

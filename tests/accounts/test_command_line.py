@@ -15,7 +15,7 @@ def run(app, *arguments, stdin=None):
 
 
 def test_an_account_is_added_with_a_password_from_standard_input(app):
-    """A script sets up an administrator; the password is never an argument that others see in the process list."""
+    """A script sets up an administrator; the password is no argument that a process list would show."""
     result = run(app, "add", "--email", "Ada@example.com", "--password-stdin", stdin=PASSWORD + "\n")
     assert result.exit_code == 0
     client = app.test_client()

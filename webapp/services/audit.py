@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.models.account import User
 from webapp.models.audit import AuditLine
 from webapp.models.base import now
-from webapp.models.source import POLICIES, Source
+from webapp.models.source import Source
 
 PAGE_SIZE = 50
 
@@ -30,27 +30,25 @@ SENTENCES = {
     "user.password_set": "set a new password by a one-time link",
     "user.password_changed": "changed their password",
     "user.renamed": "changed their name",
-    "source.added": "added the source {source}",
-    "source.renamed": "renamed the source {source}",
-    "source.policy_changed": "set the policy of {source} to “{after}”",
-    "source.url_regenerated": "regenerated the webhook URL of {source}; the old one ends {grace_hours}",
-    "source.paused": "paused the source {source}",
-    "source.resumed": "resumed the source {source}",
-    "source.resync_requested": "asked for a re-sync of {source}",
-    "source.rebuild_requested": "asked for a rebuild of {source}",
-    "source.exported": "exported the source {source}",
-    "source.deletion_requested": "deleted the source {source}",
-    "source.deleted": "deleted the source {source}",
-    "attribute.hidden": "hid the custom attribute {key}",
-    "attribute.shown": "showed the custom attribute {key} again",
-    "attribute.ignored": "chose to ignore the custom attribute {key}",
-    "attribute.unignored": "chose to import the custom attribute {key} again",
+    "source.added": "added the source {name}",
+    "source.renamed": "renamed the source {old} to {name}",
+    "source.policy_changed": "set the policy of {name} to “{policy}”",
+    "source.regenerated": "regenerated the webhook URL of {name}; the old one ends {grace}",
+    "source.paused": "paused the source {name}",
+    "source.resumed": "resumed the source {name}",
+    "source.resynced": "asked for a re-sync of {name}",
+    "source.rebuilt": "asked for a rebuild of {name}",
+    "source.exported": "exported the source {name}",
+    "source.deleted": "began to delete the source {name}",
+    "source.erased": "erased {name}: {rows} rows",
+    "attribute.hidden": "hid the custom attribute {key} of {entity}s",
+    "attribute.shown": "showed the custom attribute {key} of {entity}s again",
+    "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
+    "attribute.heeded": "chose to import the custom attribute {key} of {entity}s again",
 }
 # What a detail is called where its bare value would not read well.
 WORDS: dict[str, Callable[[Any], str]] = {
     "role": lambda role: f"{'an' if str(role)[:1] in 'aeiou' else 'a'} {role}",
-    "after": lambda policy: POLICIES.get(policy, policy),
-    "grace_hours": lambda hours: "at once" if not hours else f"after {hours} h",
 }
 COMMAND_LINE = "Command line"
 
@@ -165,7 +163,7 @@ def lines(
 
 
 def _line(line: AuditLine, name: str | None, email: str | None, source: str | None) -> Line:
-    named = {"source": source or f"ds_{line.source_uuid} (deleted since)", **line.details}
+    named = {"name": source or f"ds_{line.source_uuid}", **line.details}
     return Line(
         id=line.id,
         at=line.at,

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from webapp.config import Settings
 from webapp.models import (
@@ -25,8 +25,8 @@ from webapp.models import (
     Sync,
     Tally,
     WebhookUrl,
-    now,
 )
+from webapp.services import audit
 from webapp.services.placing import remove_origins
 from webapp.services.rebuild import erase
 
@@ -126,15 +126,7 @@ def _close(connection: Connection, sync: Any) -> None:
         AttributeSighting.entity == CustomAttribute.entity, AttributeSighting.key == CustomAttribute.key
     )
     connection.execute(delete(CustomAttribute).where(~told.exists()))
-    connection.execute(
-        insert(AuditLine).values(
-            at=now(),
-            user_id=sync.user_id,
-            action="source.erased",
-            source_uuid=source.uuid,
-            details={"rows": sync.done},
-        )
-    )
+    audit.record(connection, "source.erased", sync.user_id, source.uuid, rows=sync.done)
 
 
 def scrub(engine: Engine) -> bool:

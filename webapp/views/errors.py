@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from typing import Any
 
-from flask import Flask, g, make_response, render_template, request
+from flask import Flask, current_app, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
@@ -32,6 +33,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(RateLimitExceeded, too_often)
     app.register_error_handler(OperationalError, database_away)
     app.register_error_handler(NoConnection, database_away)
+    app.log_exception = _log  # type: ignore[method-assign]
 
 
 def http_error(error: HTTPException) -> ResponseReturnValue:
@@ -63,6 +65,11 @@ def database_away(error: OperationalError | NoConnection) -> ResponseReturnValue
         raise InternalServerError(original_exception=error) from error
     db.session.rollback()
     return _page(503, ServiceUnavailable.code, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def _log(exc_info: Any) -> None:
+    # The view is named, not the address: that may hold a one-time link.
+    current_app.logger.error("%s of %s failed", request.method, request.endpoint, exc_info=exc_info)
 
 
 def _page(
