@@ -32,6 +32,7 @@ _TIMEOUTS = {DRAIN: 600, SYNC: 86_400}  # seconds after which a job is ended as 
 SECONDS = 0.3  # the most that a queue that is down or silent costs
 PAUSE = 5.0  # seconds for which the breaker stays open
 FLAG_SECONDS = 10  # for which one wake-up keeps further ones out; shorter than the sweeper's round
+ALIVE_SECONDS = 120  # for which a program counts as alive after a beat
 _FAILED_SECONDS = 3600  # for which a failed job can be looked at
 
 log = structlog.get_logger()
@@ -106,6 +107,11 @@ def flag(task: str, row_id: int) -> str:
     return f"tributary:rung:{task}:{row_id}"
 
 
+def alive(name: str) -> str:
+    """The key that says that a program lives, for as long as `ALIVE_SECONDS` after each of its beats."""
+    return f"tributary:alive:{name}"
+
+
 class Bell:
     """Wakes workers. Safe to share between threads."""
 
@@ -116,6 +122,7 @@ class Bell:
         self._connection = connect(url) if url else None
         self._open_until = 0.0
         self._trying = threading.Lock()
+        self._was_away = False
 
     @property
     def is_open(self) -> bool:
@@ -133,6 +140,10 @@ class Bell:
     def answered(self, task: str, row_id: int) -> None:
         """Take the flag down: what comes from now on needs a wake-up of its own."""
         self._try(lambda connection: connection.delete(flag(task, row_id)))
+
+    def beat(self, name: str) -> None:
+        """Say that a program lives, for `flask doctor`."""
+        self._try(lambda connection: connection.set(alive(name), 1, ex=ALIVE_SECONDS))
 
     def count(self, name: str, **counts: int) -> None:
         """Add to counters that all processes share, for the metrics; lost with the queue's server."""
@@ -174,10 +185,15 @@ class Bell:
             if time.monotonic() < self._open_until:
                 return False
             act(self._connection)
+            if self._was_away:
+                self._was_away = False
+                log.info("queue.is_back")
             return True
         except redis.RedisError as error:
             self._open_until = time.monotonic() + PAUSE
-            log.warning("queue.unavailable", error=type(error).__name__, again_in_seconds=PAUSE)
+            if not self._was_away:
+                self._was_away = True
+                log.warning("queue.unavailable", error=type(error).__name__, tried_every_seconds=PAUSE)
             return False
         finally:
             self._trying.release()

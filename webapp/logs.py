@@ -48,7 +48,6 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
             ],
-            keep_exc_info=True,
         )
     )
     root = logging.getLogger()

@@ -1,0 +1,81 @@
+"""Workers and the sweeper, on a real queue."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from jobs.lifeline import die_with_parent
+from jobs.queue import Bell
+from tests import factories
+from tests.conftest import ROOT, environment_of
+from tests.webhook.conftest import eventually
+from webapp.config import Settings
+from webapp.database import begin
+from webapp.models import Event
+from webapp.models.event import PENDING
+
+
+@pytest.fixture
+def queued(settings: Settings, broker: str) -> Settings:
+    """Settings of an installation with a real queue."""
+    return replace(settings, redis_url=broker, testing=False)
+
+
+@pytest.fixture
+def bell(broker: str) -> Bell:
+    """A bell of the test's own, with a breaker of its own."""
+    return Bell(broker)
+
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(queued: Settings) -> Iterator[Start]:
+    """Starts a program, `python -m <module> <arguments>`, in a process group of its own."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin_process(*command: str, **environment: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env=environment_of(queued) | environment,
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+        running.append(process)
+        return process
+
+    yield begin_process
+    for process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def add_events(engine: Engine, source_id: int, count: int, first: int = 0) -> None:
+    """Put events into a source's inbox, each of a user of its own."""
+    body = b'{"type":"identify","messageId":"m%d","userId":"u%d","traits":{"email":"u%d@example.com"}}'
+    with begin(engine) as connection:
+        for number in range(first, first + count):
+            factories.event(connection, source_id, body % (number, number, number), state=PENDING)
+
+
+def states(engine: Engine) -> dict[int, int]:
+    """How many events are in each state."""
+    with engine.connect() as connection:
+        rows: Any = connection.execute(select(Event.state, func.count()).group_by(Event.state))
+        return dict(rows.tuples().all())
+
+
+def all_drained(engine: Engine, seconds: float = 15) -> bool:
+    """Whether nothing is pending any more, soon."""
+    return eventually(lambda: PENDING not in states(engine), seconds)

@@ -1,0 +1,168 @@
+"""The bell, its breaker, and what a worker may run."""
+
+import pickle
+import socket
+import time
+
+import pytest
+import redis
+from rq import SimpleWorker
+
+from jobs import queue
+from jobs.queue import AllowedJob, Bell, Ringer
+from tests.webhook.conftest import at_once, eventually
+
+
+@pytest.fixture
+def connection(broker):
+    """A client of the real queue."""
+    with redis.Redis.from_url(broker) as client:
+        yield client
+
+
+@pytest.fixture
+def silent():
+    """URL of a server that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def jobs(connection, name=queue.EVENTS):
+    """The jobs that wait in a queue, as (function, arguments)."""
+    return [(job.func_name, job.args) for job in queue.queue(name, connection).jobs]
+
+
+def run_all(connection):
+    """Run what is queued, in this process; the errors of what failed."""
+    queues = [queue.queue(name, connection) for name in (queue.EVENTS, queue.SYNCS)]
+    worker = SimpleWorker(
+        queues, connection=connection, job_class=AllowedJob, serializer=queue.JSONSerializer
+    )
+    worker.log_job_description = False
+    worker.work(burst=True, logging_level="CRITICAL")
+    failed = [job_id for each in queues for job_id in each.failed_job_registry.get_job_ids()]
+    found = [AllowedJob.fetch(job_id, connection, queue.JSONSerializer).latest_result() for job_id in failed]
+    return [result.exc_string if result else "" for result in found]
+
+
+def test_a_source_is_rung_for_once_until_somebody_answers(bell, connection):
+    """A burst of a thousand events queues one job, not a thousand."""
+    for _ in range(5):
+        assert bell.ring(7)
+    assert bell.ring(8)
+    assert jobs(connection) == [("jobs.tasks.drain", [7]), ("jobs.tasks.drain", [8])]
+    bell.answered(queue.DRAIN, 7)
+    assert bell.ring(7)
+    assert len(jobs(connection)) == 3
+
+
+def test_long_work_waits_in_a_queue_of_its_own(bell, connection):
+    """Events never stand behind a re-sync."""
+    assert bell.start(3)
+    assert bell.start(3)
+    assert jobs(connection) == []
+    assert jobs(connection, queue.SYNCS) == [("jobs.tasks.sync", [3])]
+
+
+def test_a_flag_whose_wake_up_was_lost_falls_by_itself(bell, connection):
+    """A queue that was emptied in between is rung again before the sweeper's next round."""
+    bell.ring(7)
+    assert 0 < connection.ttl(queue.flag(queue.DRAIN, 7)) < 15
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os.system", "jobs.tasks.stopping.set", "jobs.queue.connect", "builtins.exec", "jobs.tasks.drain_for"],
+)
+def test_a_job_for_any_other_function_fails_without_being_run(connection, name, tmp_path):
+    """Whoever can write to the queue's server cannot make a worker do as they please."""
+    trace = tmp_path / "trace"
+    argument = f"touch {trace}" if name == "os.system" else f"open({str(trace)!r}, 'w')"
+    queue.queue(queue.EVENTS, connection).enqueue_call(name, args=[argument])
+    [error] = run_all(connection)
+    assert "ForbiddenJob" in error
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [([], {}), ([1, 2], {}), (["1"], {}), ([True], {}), ([[1]], {}), ([1], {"x": 1}), ([None], {})],
+)
+def test_a_job_carries_one_id_and_nothing_else(connection, args, kwargs):
+    """What a task is given is a number of a row, never something to work on."""
+    queue.queue(queue.EVENTS, connection).enqueue_call("jobs.tasks.drain", args=args, kwargs=kwargs)
+    [error] = run_all(connection)
+    assert "ForbiddenJob" in error
+
+
+def test_a_pickled_job_is_not_unpickled(connection, tmp_path):
+    """Python's pickles run code while they are read; nobody reads one here."""
+
+    class Trap:
+        def __reduce__(self):
+            return open, (str(tmp_path / "trace"), "w")
+
+    waiting = queue.queue(queue.EVENTS, connection)
+    job = waiting.enqueue_call("jobs.tasks.drain", args=[1])
+    connection.hset(job.key, "data", pickle.dumps(("jobs.tasks.drain", None, (Trap(),), {})))
+    [error] = run_all(connection)
+    assert "DeserializationError" in error
+    assert not (tmp_path / "trace").exists()
+
+
+def test_callbacks_of_a_job_are_not_called(connection, tmp_path):
+    """A callback is a function of somebody's choice too."""
+    job = queue.queue(queue.EVENTS, connection).enqueue_call("os.getpid", args=[1])
+    connection.hset(job.key, mapping={"failure_callback_name": "jobs.nothing.there", "webhooks": "[{}]"})
+    [error] = run_all(connection)
+    assert "ForbiddenJob" in error
+    assert "jobs.nothing" not in error
+
+
+@pytest.mark.parametrize("kind", ["silent", "down", "unroutable socket"])
+def test_a_queue_that_is_away_costs_a_third_of_a_second_once(kind, silent):
+    """The first caller finds out, and then nobody waits for the queue for a while."""
+    url = {"silent": silent, "down": "redis://127.0.0.1:1", "unroutable socket": "unix:///nowhere/x.sock"}[
+        kind
+    ]
+    bell = Bell(url)
+    began = time.monotonic()
+    assert not bell.ring(1)
+    assert time.monotonic() - began < 0.45
+    began = time.monotonic()
+    assert not any([bell.ring(2), bell.start(3), bell.counts("jobs"), bell.lengths(), bell.hears()])
+    assert time.monotonic() - began < 0.05
+    assert bell.is_open
+
+
+def test_threads_that_ring_a_silent_queue_at_once_wait_together(silent):
+    """Thirty-two requests do not wait one after the other."""
+    bell = Bell(silent)
+    began = time.monotonic()
+    at_once(*(lambda number=number: bell.ring(number) for number in range(32)))
+    assert time.monotonic() - began < 1.0
+
+
+def test_without_a_queue_nothing_is_tried():
+    """An installation without a queue is served by the sweeper alone."""
+    bell = Bell(None)
+    assert bell.is_open
+    assert not bell.ring(1)
+
+
+def test_the_ringer_returns_at_once_and_tries_again(silent, bell, connection):
+    """A request never waits for the queue at all; the ringing happens beside it."""
+    began = time.monotonic()
+    Ringer(Bell(silent))([1, 2, 3])
+    assert time.monotonic() - began < 0.1
+    Ringer(bell)([4, 5])
+    assert eventually(lambda: sorted(args[0] for _, args in jobs(connection)) == [4, 5])
+
+
+def test_counters_are_shared_by_all_processes(bell, broker):
+    """What a worker counts, the web server can tell."""
+    bell.count("jobs", drain_done=2)
+    Bell(broker).count("jobs", drain_done=1, sync_failed=1)
+    assert bell.counts("jobs") == {"drain_done": 3, "sync_failed": 1}

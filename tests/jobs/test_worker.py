@@ -1,0 +1,142 @@
+"""Real workers on a real queue: they drain, they are killed, they stop in order."""
+
+import os
+import signal
+import time
+
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from jobs import queue, tasks
+from tests import factories
+from tests.jobs.conftest import add_events, all_drained, states
+from tests.webhook.conftest import eventually
+from webapp.database import begin
+from webapp.models import Event, Sync, now
+from webapp.models.event import APPLIED, PENDING
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def source_id(engine):
+    """A source."""
+    with begin(engine) as connection:
+        return factories.source(connection)
+
+
+def listening(url):
+    """Whether a worker for events has begun to wait for jobs."""
+    with redis.Redis.from_url(url) as client:
+        return eventually(lambda: client.scard(f"rq:workers:{queue.EVENTS}") > 0, 20)
+
+
+def test_a_wake_up_drains_its_source(start, engine, source_id, bell, broker):
+    """An event that is stored and rung for becomes a row, within half a second."""
+    start("jobs.worker", "events")
+    assert listening(broker)
+    delays = []
+    for turn in range(5):
+        add_events(engine, source_id, 3, first=turn * 3)
+        began = time.monotonic()
+        assert bell.ring(source_id)
+        assert all_drained(engine)
+        delays.append(time.monotonic() - began)
+    assert states(engine) == {APPLIED: 15}
+    assert sorted(delays)[2] < 0.5
+    assert eventually(lambda: bell.counts("drained") == {"applied": 15, "ignored": 0, "parked": 0})
+    assert bell.counts("jobs")["drain_done"] == 5
+
+
+@ONE_DATABASE
+def test_both_kinds_of_worker_run_under_one_command(start, engine, source_id, bell, queued):
+    """`python -m jobs.worker` is all that a host needs, and it stops in order."""
+    with begin(engine) as connection:
+        sync_id = factories.make(
+            connection,
+            Sync,
+            source_id=source_id,
+            kind="resync",
+            policy="user",
+            previous_policy="user",
+            created_at=now(),
+            result={},
+        )
+    add_events(engine, source_id, 5)
+    process = start("jobs.worker")
+    # Both were there before the worker was: it looks for itself when it starts.
+    assert all_drained(engine, 20)
+    assert eventually(lambda: sync_state(engine, sync_id) == "done", 20)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+
+
+def sync_state(engine, sync_id):
+    """The state of long work."""
+    with engine.connect() as connection:
+        return connection.execute(Sync.__table__.select().where(Sync.id == sync_id)).one().state
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing(start, engine, source_id, bell):
+    """What it had not committed is pending as before, and the next worker takes it up by itself."""
+    add_events(engine, source_id, 3000)
+    first = start("jobs.worker", "events")
+    assert eventually(lambda: 0 < states(engine).get(PENDING, 0) < 3000, 20)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert sum(states(engine).values()) == 3000
+    start("jobs.worker", "events")
+    assert all_drained(engine, 40)
+    assert states(engine) == {APPLIED: 3000}
+
+
+@ONE_DATABASE
+def test_a_worker_that_is_told_to_stop_finishes_its_batch(start, engine, source_id, bell):
+    """An orderly stop comes soon, with nothing half done, though much still waits."""
+    add_events(engine, source_id, 4000)
+    process = start("jobs.worker", "events")
+    assert eventually(lambda: 0 < states(engine).get(PENDING, 0) < 4000, 20)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert process.wait(timeout=15) == 0
+    assert time.monotonic() - began < 5
+    assert states(engine)[PENDING] > 0
+
+
+@ONE_DATABASE
+def test_a_long_backlog_makes_way_for_another_source(start, engine, source_id, bell, broker):
+    """Whoever sends a million events does not hold up the others: a drain takes turns."""
+    with begin(engine) as connection:
+        other = factories.source(connection, "Other")
+    add_events(engine, source_id, 6000)
+    add_events(engine, other, 5, first=10_000)
+    start("jobs.worker", "events")
+
+    def pending_of(source):
+        with engine.connect() as connection:
+            wanted = select(func.count()).where(Event.source_id == source, Event.state == PENDING)
+            return connection.scalar(wanted)
+
+    assert eventually(lambda: pending_of(other) == 0, 20)
+    assert pending_of(source_id) > 0
+
+
+@ONE_DATABASE
+def test_a_failing_task_tells_its_kind_and_nothing_of_what_people_told(source_id, bell, broker, monkeypatch):
+    """The queue's server keeps a failed job for an hour; no value of an event may stand in it."""
+    for name, value in (("DATABASE_URL", "sqlite:////nowhere/at/all.db"), ("REDIS_URL", broker)):
+        monkeypatch.setenv(name, value)
+    tasks._process.cache_clear()
+    with pytest.raises(tasks.TaskFailed) as failed:
+        tasks.drain(source_id)
+    tasks._process.cache_clear()
+    assert str(failed.value) == "OperationalError"
+    assert failed.value.__suppress_context__
+    assert bell.counts("jobs") == {"drain_failed": 1}
+
+
+@ONE_DATABASE
+def test_a_worker_without_a_queue_says_so(start):
+    """The fix is one line away, not a traceback."""
+    assert start("jobs.worker", "events", REDIS_URL="").wait(timeout=20) == 2
