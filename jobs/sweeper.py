@@ -76,6 +76,7 @@ class Sweeper:
             Seconds until the next round.
         """
         try:
+            self._bell.beat("sweeper")
             swept = sweep(self._engine, self._settings, self._bell)
             if swept.alone != self._alone:
                 self._alone = swept.alone

@@ -66,7 +66,7 @@ def ask(port, method, path, body, **options):
 
 
 def test_what_was_acknowledged_survives_a_kill(serving, engine, token):
-    """200 means that it is on disk, even when the server dies at that moment; and a body is whole or absent."""
+    """200 means on disk, even when the server dies at that moment; and a body is whole or absent."""
     settings, process = serving
     acknowledged: list[str] = []
 
