@@ -1,9 +1,15 @@
 """The entry of the web server: the webhook first, the dashboard behind it."""
 
+import sys
+
 from webapp import logs
 from webapp.app import create_app
+from webapp.config import BadSetting
 from webapp.webhook import mount
 
 logs.configure()
-app = create_app()
+try:
+    app = create_app()
+except BadSetting as error:
+    sys.exit(f"Error: {error}")
 mount(app)

@@ -39,6 +39,9 @@ ROOMS: tuple[str, ...] = (
     "webapp.cli.users",
     "webapp.cli.sources",
     "webapp.cli.drain",
+    "webapp.cli.events",
+    "webapp.cli.demo",
+    "webapp.cli.doctor",
 )
 
 

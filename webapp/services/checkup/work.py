@@ -1,0 +1,159 @@
+"""What goes on: events that wait or failed, long work, retention, and who may sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, literal_column, select
+
+from webapp.config import Settings
+from webapp.models import Event, Source, Sync, User, WebhookUrl, now
+from webapp.models.event import PARKED, PENDING
+from webapp.models.sync import OPEN
+from webapp.services import tokens
+from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
+
+SECOND = 1_000_000
+LATE, VERY_LATE = 60 * SECOND, 600 * SECOND  # for an event to wait
+SILENT = 60 * SECOND  # for long work to say nothing
+DAY = 86_400 * SECOND
+_FLASK = "flask --app wsgi"
+
+
+def pending_events(connection: Connection) -> Iterator[Finding]:
+    """Whether events are folded soon after they came."""
+    count, at, late = 0, now(), False
+    for source in _sources(connection):
+        waits = (Event.source_id == source.id, Event.state == literal_column(str(PENDING)))
+        number = connection.scalar(select(func.count()).select_from(Event).where(*waits)) or 0
+        if not number:
+            continue
+        count += number
+        oldest = connection.scalar(select(Event.received_at).where(*waits).order_by(Event.id).limit(1))
+        age = at - (oldest or at)
+        if source.pause:
+            said = f"{source.name} is paused, and {_events(number)} wait in it."
+            yield Finding(
+                "Pending events", WARNING, said, "Resume it on its settings page when you want them."
+            )
+        elif age > LATE:
+            yield Finding(
+                "Pending events",
+                PROBLEM if age > VERY_LATE else WARNING,
+                f"{source.name}: {_events(number)} wait, the oldest for {_length(age)}.",
+                f"See that a worker and the sweeper run. Here and now: {_FLASK} drain",
+            )
+            late = True
+    if not late:
+        yield Finding("Pending events", OK, f"{_events(count)} wait, none for long." if count else "None.")
+
+
+def failed_events(connection: Connection) -> Iterator[Finding]:
+    """Events that could not be folded, and sources where nothing can."""
+    is_parked = Event.state == literal_column(str(PARKED))
+    found = False
+    for source in _sources(connection):
+        if source.failing_since is not None:
+            said = f"{source.name}: nothing can be folded since {_length(now() - source.failing_since)}."
+            fix = "The log of the worker says why (event_parked, batch_failed)."
+            yield Finding("Failed events", PROBLEM, said, fix)
+            found = True
+        parked = select(func.count()).select_from(Event).where(Event.source_id == source.id, is_parked)
+        if number := connection.scalar(parked):
+            yield Finding(
+                "Failed events",
+                WARNING,
+                f"{source.name}: {_events(number)} could not be folded; they are kept.",
+                f"After an upgrade: {_FLASK} source rebuild ds_{source.uuid}",
+            )
+            found = True
+    if not found:
+        yield Finding("Failed events", OK, "None.")
+
+
+def long_work(connection: Connection) -> Iterator[Finding]:
+    """Re-syncs, rebuilds and deletions that nobody works on."""
+    heard_at = func.coalesce(Sync.heartbeat_at, Sync.created_at).label("heard_at")
+    query = select(Sync.kind, heard_at, Source.uuid, Source.name).join(Source, Source.id == Sync.source_id)
+    rows = connection.execute(query.where(Sync.state.in_(OPEN))).all()
+    stalled = [row for row in rows if now() - row.heard_at > SILENT]
+    for row in stalled:
+        said = f"{row.name}: its {row.kind} has said nothing for {_length(now() - row.heard_at)}."
+        fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was."
+        if row.kind != "deletion":
+            fix += f" Here and now: {_FLASK} source {row.kind} ds_{row.uuid}"
+        yield Finding("Long work", PROBLEM, said, fix)
+    if not stalled:
+        yield Finding("Long work", OK, f"{len(rows)} under way." if rows else "None under way.")
+
+
+def retention(settings: Settings, connection: Connection) -> Iterator[Finding]:
+    """Whether old events leave the inbox when they are to."""
+    days = settings.retention_days
+    if not days:
+        yield Finding("Retention", OK, "Events are kept for as long as their source.")
+        return
+    before = now() - (days + 1) * DAY
+    for source in _sources(connection):
+        first = select(Event.received_at, Event.state).where(Event.source_id == source.id)
+        oldest = connection.execute(first.order_by(Event.id).limit(1)).first()
+        if oldest is not None and oldest.received_at < before and oldest.state != PENDING:
+            said = (
+                f"{source.name}: its oldest event is {_length(now() - oldest.received_at)} old, not {days} d."
+            )
+            yield Finding("Retention", WARNING, said, "See that the sweeper runs; it applies RETENTION_DAYS.")
+            return
+    yield Finding("Retention", OK, f"Events are kept for {days} d.")
+
+
+def webhook_urls(settings: Settings, connection: Connection) -> Iterator[Finding]:
+    """Whether the secret key is the one that the webhook URLs are sealed with."""
+    query = select(WebhookUrl.token_sealed, Source.name, Source.uuid).join(Source)
+    live = connection.execute(query.where(WebhookUrl.replaced_at.is_(None), Source.state == "active"))
+    unreadable = [
+        row
+        for row in live
+        if row.token_sealed is None or tokens.unseal(settings.secret_key, row.token_sealed) is None
+    ]
+    for row in unreadable:
+        yield Finding(
+            "Webhook URLs",
+            WARNING,
+            f"{row.name}: its URL works, but cannot be shown, since it was sealed with another secret key.",
+            f"Put the old key back, or make a new URL: {_FLASK} source regenerate ds_{row.uuid} --grace 24h",
+        )
+    if not unreadable:
+        yield Finding("Webhook URLs", OK, "All can be shown again.")
+
+
+def administrators(connection: Connection) -> Iterator[Finding]:
+    """Whether anybody may sign in to change something."""
+    query = select(func.count()).select_from(User).where(User.role == "administrator")
+    count = connection.scalar(query) or 0
+    if count:
+        yield Finding("Administrators", OK, f"{count}.")
+    else:
+        fix = f"Open the link that make run prints, or: {_FLASK} user add --email YOU@EXAMPLE.COM"
+        yield Finding("Administrators", WARNING, "There is none, so nobody can change anything.", fix)
+
+
+def _sources(connection: Connection) -> list[Row[Any]]:
+    query = select(Source.id, Source.uuid, Source.name, Source.pause, Source.failing_since)
+    found: list[Row[Any]] = list(
+        connection.execute(query.where(Source.state == "active").order_by(Source.id))
+    )
+    return found
+
+
+def _events(number: int) -> str:
+    return "1 event" if number == 1 else f"{number:,} events"
+
+
+def _length(micros: int) -> str:
+    """A length of time in its largest fitting unit: `45 s`, `12 min`, `5 h`, `3 d`."""
+    seconds = max(0, micros) // SECOND
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} s"
