@@ -147,3 +147,25 @@ def test_nothing_that_the_server_prints_holds_a_token(serving, token):
         ask(settings.port, method, f"/webhooks/segment/{token}{path}", b"rubbish")
     os.killpg(process.pid, signal.SIGTERM)
     assert token not in process.stderr.read().decode()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_slow_senders_do_not_take_all_threads(serving, token):
+    """A hundred connections that never finish their bodies leave the pages and the health check alone."""
+    settings, _ = serving
+    slow = []
+    try:
+        for path in ["/sign-in"] * 40 + [f"/webhooks/segment/{token}"] * 60:
+            connection = socket.create_connection(("127.0.0.1", settings.port), timeout=10)
+            connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+            slow.append(connection)
+        time.sleep(0.5)
+        assert ask(settings.port, "GET", "/healthz", None)[0] == 200
+        assert ask(settings.port, "POST", f"/webhooks/segment/{token}", b'{"a":1}')[0] == 503
+        assert ask(settings.port, "GET", "/healthz", None)[0] == 200
+    finally:
+        for connection in slow:
+            connection.close()
+    assert eventually(
+        lambda: ask(settings.port, "POST", f"/webhooks/segment/{token}", b'{"a":1}')[0] == 200, 10
+    )

@@ -63,4 +63,5 @@ def later(seconds: int, message: str) -> Answer:
 ACCESS_FORBIDDEN = refused(403, FORBIDDEN)
 ONLY_POST = refused(405, "only POST is allowed here", ("Allow", "POST"))
 OVERLOADED = later(5, "the event could not be stored now; nothing of it was kept, send it again")
+BUSY = later(5, "the server is busy; nothing was done, try again")
 PAUSED = later(60, "this source is paused and receives nothing now; send it again later")

@@ -22,6 +22,7 @@ from webapp.services.ingest import Unavailable, Writer
 from webapp.webhook import answers
 from webapp.webhook.answers import Answer
 from webapp.webhook.inflate import Refusal, body_of
+from webapp.webhook.lanes import Full, Lane
 from webapp.webhook.tokens import Standing, Tokens
 
 if TYPE_CHECKING:
@@ -47,20 +48,31 @@ class Webhook:
         self._settings = settings
         self._writer = writer
         self._tokens = known
+        self._bodies = Lane(settings.web_threads * 5 // 8)
+        self._forms = Lane(settings.web_threads // 4)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(tokens.PATH):
-            return self._behind(environ, start_response)
+            return self._pass_on(environ, start_response)
         try:
             answer = self._answer(environ, path)
-        except (Unavailable, SQLAlchemyError):
+        except (Unavailable, Full, SQLAlchemyError):
             answer = answers.OVERLOADED
         except Exception as error:
             log.exception("webhook.failed", error=type(error).__name__)
             answer = answers.OVERLOADED
         metrics.ANSWERS.labels(answer.status).inc()
         return answer.send(environ, start_response)
+
+    def _pass_on(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._behind(environ, start_response)
+        try:
+            with self._forms.place():
+                return self._behind(environ, start_response)
+        except Full:
+            return answers.BUSY.send(environ, start_response)
 
     def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
         if environ["REQUEST_METHOD"] != "POST":
@@ -77,7 +89,8 @@ class Webhook:
         return self._store(call)
 
     def _read(self, environ: WSGIEnvironment, digest: bytes) -> Call:
-        body = body_of(environ, self._settings.max_body_bytes)
+        with self._bodies.place():
+            body = body_of(environ, self._settings.max_body_bytes)
         try:
             parcel = wire.split(body)
         except wire.Refused as refused:
