@@ -189,6 +189,7 @@ def outcome_condition(source: Source, kind: str) -> ColumnElement[bool]:
     )
     person = (
         select(literal(1))
+        .select_from(Identifier)
         .join(Person, _now(Person, source) & (Person.uuid == Identifier.person_uuid))
         .where(_now(Identifier, source), Identifier.key == Event.subject)
     )
@@ -197,6 +198,7 @@ def outcome_condition(source: Source, kind: str) -> ColumnElement[bool]:
         return and_(Event.state == APPLIED, ~names_company, is_waiting)
     contact = (
         select(literal(1))
+        .select_from(Identifier)
         .join(Contact, (Contact.source_id == source.id) & (Contact.uuid == Identifier.person_uuid))
         .where(_now(Identifier, source), Identifier.key == Event.subject)
     )

@@ -213,10 +213,20 @@ def _facts(
     ]
     types = attributes.types(session.connection(), table.one)
     custom = [
-        _fact(key, shown(value, types.get(key, "String")), words.get(f"custom.{key}"), kept, link=True)
+        _fact(
+            key,
+            shown(value, types.get(key, "String")),
+            words.get(f"custom.{key}"),
+            kept,
+            link=_is_link(value),
+        )
         for key, value in sorted(row.custom.items())
     ]
     return facts, custom
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
 def _fact(

@@ -24,7 +24,7 @@ def index() -> ResponseReturnValue:
     counted = is_part() or bool(request.args.get("counts"))
     context = {
         "entity": entity,
-        "entries": attributes.registry(db.session(), entity),
+        "registry": attributes.registry(db.session(), entity),
         "usage": attributes.usage(db.session().connection(), entity) if counted else None,
     }
     if is_part():

@@ -37,7 +37,8 @@ def of_source(source_id: str) -> ResponseReturnValue:
         return redirect(_address(source, asked), 303)  # a form sends its empty fields too
     context = _list(source, asked)
     if not is_part():
-        return render_template("events/index.html", **context, **_around(source), **frame(source, "events"))
+        around = _around(source) | frame(source, "events")
+        return render_template("events/index.html", **context | around)
     response = make_response(render_template("events/_list.html", **context))
     if "upto" not in request.args:
         page = {name: request.args[name] for name in ("before", "after") if name in request.args}
