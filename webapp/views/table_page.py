@@ -100,7 +100,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "view": view,
         "page": page,
         "problems": problems,
-        "count": tables.counted(scope),
+        "count": tables.counted(scope, page if cursor is None else None),
         "behind": cursor is not None,
         "url": url,
         "here": address(table, source, {}),

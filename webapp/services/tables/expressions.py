@@ -60,15 +60,12 @@ def instant(value: ColumnElement[str], dialect: str) -> ColumnElement[Any]:
         zoned = case((value.regexp_match(_POSTGRES_ZONE), told), else_=told + " UTC")
         epoch = cast(extract("epoch", cast(zoned, TIMESTAMP(timezone=True))), Numeric)
         return case((value.regexp_match(_POSTGRES_TIME), epoch))
+    # Most are understood as they are, so only what is not costs more than one look into the document.
     told = func.replace(value, ",", ".")
     colon = func.substr(told, 1, func.length(told) - 2) + ":" + func.substr(told, -2)
-    zoned = case(
-        (func.instr(told, "T") == 0, told),
-        (func.substr(told, -5, 1).in_(("+", "-")), colon),
-        (func.substr(told, -3, 1).in_(("+", "-")), told + ":00"),
-        else_=told,
-    )
-    return func.julianday(zoned, type_=Float)
+    zoned = case((func.substr(told, -5, 1).in_(("+", "-")), colon), else_=told + ":00")
+    rare = case((func.instr(value, "T") > 0, func.coalesce(func.julianday(told), func.julianday(zoned))))
+    return func.coalesce(func.julianday(value), rare, type_=Float)
 
 
 def number(value: Decimal, dialect: str) -> ColumnElement[Any]:
@@ -86,18 +83,19 @@ def _other(table: Table, column: Column) -> ColumnElement[Any]:
 
 
 def _json_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
-    found = _json_text(table, column, dialect)
-    kind = _json_kind(table, column, dialect)
     if column.type == "String":
-        return func.lower(found)
+        return func.lower(_json_text(table, column, dialect))
+    if dialect != "postgresql":
+        # The type holds every value, so there is nothing to ask first; true and false are 1 and 0.
+        is_time = column.type == "Timestamp"
+        raw = func.json_extract(table.model.custom, _path(column), type_=String if is_time else Float)
+        return instant(raw, dialect) if is_time else raw
+    found = _json_text(table, column, dialect)
     if column.type == "Boolean":
         return case((found == "true", 1), (found == "false", 0), else_=None)
     if column.type == "Timestamp":
-        return case((kind.in_(("text", "string")), instant(found, dialect)))
-    if dialect == "postgresql":
-        return case((kind == "number", cast(found, Numeric)))
-    raw: ColumnElement[Any] = func.json_extract(table.model.custom, _path(column), type_=Float)
-    return case((kind.in_(("integer", "real")), raw))
+        return instant(found, dialect)
+    return case((_json_kind(table, column, dialect) == "number", cast(found, Numeric)))
 
 
 def _json_text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:

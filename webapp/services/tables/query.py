@@ -99,8 +99,10 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     return Scope(connection, view, and_(*conditions))
 
 
-def counted(scope: Scope) -> Count:
-    """How many rows the view has."""
+def counted(scope: Scope, page: Page | None = None) -> Count:
+    """How many rows the view has; a first page that is all there is has them counted already."""
+    if page is not None and page.previous is None and page.next is None:
+        return Count(len(page.records))
     return count(scope.connection, scope.view.table.model, scope.where)
 
 
