@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
 from webapp.cli.output import wrong
 from webapp.config import Settings
@@ -15,6 +16,7 @@ from webapp.services import demo, demo_words, source_summary, sources
 @click.command("demo")
 @click.option("--name", default="Demo", show_default=True, help="What the source is called.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Which of the demos.")
+@with_appcontext
 def make_demo(name: str, seed: int) -> None:
     """Make a source with a few thousand believable events. Doing it twice adds nothing twice."""
     settings: Settings = current_app.extensions["settings"]

@@ -11,6 +11,7 @@ from functools import partial, wraps
 import click
 import redis
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 from rq.worker import Worker
 
 from jobs import queue
@@ -38,6 +39,7 @@ _WIDTH = 100
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@with_appcontext
 def doctor(as_json: bool) -> None:
     """Look at everything once; say what is wrong and how to mend it. It changes nothing."""
     settings: Settings = current_app.extensions["settings"]

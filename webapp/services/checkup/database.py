@@ -16,7 +16,7 @@ from webapp.config import Settings
 from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-LEAST_SQLITE = (3, 35)  # upserts with RETURNING, and the trigram tokenizer since 3.34
+LEAST_SQLITE = (3, 35)  # upserts with RETURNING
 LEAST_POSTGRESQL = 13
 MOST_DRIFT = 5.0  # seconds between two clocks
 MOST_CHECKED = 256 * 1024 * 1024  # bytes of a SQLite file that are looked through
@@ -141,11 +141,6 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
     else:
         fix = "Make a database with ENCODING 'UTF8' TEMPLATE template0, and move the data there."
         yield Finding("Encoding", PROBLEM, f"{encoding} cannot hold every name.", fix)
-    if connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")):
-        yield Finding("Search", OK, "pg_trgm is installed.")
-    else:
-        fix = "As an administrator of the database: CREATE EXTENSION pg_trgm"
-        yield Finding("Search", PROBLEM, "The extension pg_trgm is missing.", fix)
     if (
         connection.scalar(text("SHOW fsync")) != "on"
         or connection.scalar(text("SHOW synchronous_commit")) == "off"

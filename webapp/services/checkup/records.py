@@ -36,7 +36,7 @@ def customers(connection: Connection) -> Iterator[Finding]:
         connection,
         "Contact counts",
         query.where(Customer.contacts != real),
-        "customers say another number of contacts than they have",
+        "customers whose number of contacts is not what it says",
         "Every customer has as many contacts as it says.",
         "resync",
     )
@@ -45,7 +45,7 @@ def customers(connection: Connection) -> Iterator[Finding]:
         connection,
         "Customers",
         select(Customer.source_id).where(~behind),
-        "customers have no source behind them",
+        "customers without a source behind them",
         "A source stands behind every customer.",
         "resync",
     )
@@ -97,7 +97,7 @@ def _told(
         connection: to ask with.
         check: what is looked at.
         wrong: a query for the source ids of the wrong rows.
-        said: what is wrong with them, after their number.
+        said: which rows these are, before their number.
         fine: what to say when there are none.
         verb: of the command that mends them.
     """
@@ -111,6 +111,6 @@ def _told(
     )
     found = connection.execute(query).all()
     for uuid, name, number in found:
-        yield Finding(check, PROBLEM, f"{name}: {number:,} {said}.", f"{_FLASK} source {verb} ds_{uuid}")
+        yield Finding(check, PROBLEM, f"{name}: {said}: {number:,}.", f"{_FLASK} source {verb} ds_{uuid}")
     if not found:
         yield Finding(check, OK, fine)

@@ -33,7 +33,7 @@ def pending_events(connection: Connection) -> Iterator[Finding]:
         oldest = connection.scalar(select(Event.received_at).where(*waits).order_by(Event.id).limit(1))
         age = at - (oldest or at)
         if source.pause:
-            said = f"{source.name} is paused, and {_events(number)} wait in it."
+            said = f"{source.name} is paused, with {_events(number)} waiting."
             yield Finding(
                 "Pending events", WARNING, said, "Resume it on its settings page when you want them."
             )
@@ -41,12 +41,12 @@ def pending_events(connection: Connection) -> Iterator[Finding]:
             yield Finding(
                 "Pending events",
                 PROBLEM if age > VERY_LATE else WARNING,
-                f"{source.name}: {_events(number)} wait, the oldest for {_length(age)}.",
+                f"{source.name}: {_events(number)} waiting, the oldest for {length(age)}.",
                 f"See that a worker and the sweeper run. Here and now: {_FLASK} drain",
             )
             late = True
     if not late:
-        yield Finding("Pending events", OK, f"{_events(count)} wait, none for long." if count else "None.")
+        yield Finding("Pending events", OK, f"{_events(count)} waiting, none for long." if count else "None.")
 
 
 def failed_events(connection: Connection) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def failed_events(connection: Connection) -> Iterator[Finding]:
     found = False
     for source in _sources(connection):
         if source.failing_since is not None:
-            said = f"{source.name}: nothing can be folded since {_length(now() - source.failing_since)}."
+            said = f"{source.name}: nothing can be folded since {length(now() - source.failing_since)}."
             fix = "The log of the worker says why (event_parked, batch_failed)."
             yield Finding("Failed events", PROBLEM, said, fix)
             found = True
@@ -79,7 +79,7 @@ def long_work(connection: Connection) -> Iterator[Finding]:
     rows = connection.execute(query.where(Sync.state.in_(OPEN))).all()
     stalled = [row for row in rows if now() - row.heard_at > SILENT]
     for row in stalled:
-        said = f"{row.name}: its {row.kind} has said nothing for {_length(now() - row.heard_at)}."
+        said = f"{row.name}: its {row.kind} has said nothing for {length(now() - row.heard_at)}."
         fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was."
         if row.kind != "deletion":
             fix += f" Here and now: {_FLASK} source {row.kind} ds_{row.uuid}"
@@ -100,7 +100,7 @@ def retention(settings: Settings, connection: Connection) -> Iterator[Finding]:
         oldest = connection.execute(first.order_by(Event.id).limit(1)).first()
         if oldest is not None and oldest.received_at < before and oldest.state != PENDING:
             said = (
-                f"{source.name}: its oldest event is {_length(now() - oldest.received_at)} old, not {days} d."
+                f"{source.name}: its oldest event is {length(now() - oldest.received_at)} old, not {days} d."
             )
             yield Finding("Retention", WARNING, said, "See that the sweeper runs; it applies RETENTION_DAYS.")
             return
@@ -150,7 +150,7 @@ def _events(number: int) -> str:
     return "1 event" if number == 1 else f"{number:,} events"
 
 
-def _length(micros: int) -> str:
+def length(micros: int) -> str:
     """A length of time in its largest fitting unit: `45 s`, `12 min`, `5 h`, `3 d`."""
     seconds = max(0, micros) // SECOND
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
