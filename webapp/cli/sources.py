@@ -100,9 +100,7 @@ def delete(source_id: str, yes: bool) -> None:
     if not yes:
         raise wrong("Deleting a source is permanent and nothing was deleted. Add --yes to delete it.")
     key, name = source.id, source.name
-    sync = long_work.delete(_session(), source)
-    syncs.run(db.engine, sync.id, settings=_settings())
-    _session().rollback()
+    _run(long_work.delete(_session(), source))
     if _session().get(Source, key) is not None:
         raise wrong(f"{name} is closed and hidden, but its erasure did not end. Run this command again.")
     click.echo(f"Deleted {name}.")
@@ -131,10 +129,7 @@ def _work(source_id: str, kind: str) -> None:
         sync = long_work.begin(_session(), source, kind)
     except sources.Refused as refused:
         raise wrong(str(refused)) from None
-    key = sync.id
-    syncs.run(db.engine, key, settings=_settings())
-    _session().rollback()
-    ended = _session().get(Sync, key)
+    ended = _session().get(Sync, _run(sync))
     if ended is None:
         raise wrong(f"{source_id} was deleted meanwhile.")
     said = f"{sync_log.NAMES[ended.kind]}: {sync_log.state_in_words(ended).lower()}."
@@ -142,6 +137,16 @@ def _work(source_id: str, kind: str) -> None:
     if ended.state != "done":
         raise wrong(said)
     click.echo(said)
+
+
+def _run(sync: Sync) -> int:
+    """Do long work to its end; its id."""
+    key = sync.id
+    # A reader in the middle of something would keep what was erased in SQLite's write-ahead log.
+    _session().rollback()
+    syncs.run(db.engine, key, settings=_settings())
+    _session().expire_all()
+    return key
 
 
 def _row(summary: source_summary.Summary) -> dict[str, str | int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, RadioField, StringField
+from wtforms import HiddenField, StringField
 from wtforms.validators import ValidationError
 
 from webapp.models.source import POLICIES
@@ -41,11 +41,7 @@ class SourceForm(FlaskForm):
     """Name and policy: what the settings page saves."""
 
     name = StringField()
-    policy = RadioField(
-        choices=list(POLICIES.items()),
-        validate_choice=False,
-        default="user",
-    )
+    policy = StringField(default="user")
 
     def validate_name(self, field: StringField) -> None:
         """Hold the rules of a name."""
@@ -54,7 +50,7 @@ class SourceForm(FlaskForm):
         except sources.Refused as refused:
             raise ValidationError(str(refused)) from None
 
-    def validate_policy(self, field: RadioField) -> None:
+    def validate_policy(self, field: StringField) -> None:
         """Want one of the two choices."""
         if field.data not in POLICIES:
             raise ValidationError("Choose one of the two.")
