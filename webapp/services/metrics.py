@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -23,6 +24,12 @@ REGISTRY = CollectorRegistry()
 ANSWERS = Counter(
     "tributary_webhook_answers", "Answers of the webhook in this process.", ["status"], registry=REGISTRY
 )
+_answers = lru_cache(ANSWERS.labels)
+
+
+def answered(status: int) -> None:
+    """Count an answer of the webhook."""
+    _answers(status).inc()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Webhook:
         except Exception as error:
             log.exception("webhook.failed", error=type(error).__name__)
             answer = answers.OVERLOADED
-        metrics.ANSWERS.labels(answer.status).inc()
+        metrics.answered(answer.status)
         return answer.send(environ, start_response)
 
     def _pass_on(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
