@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.people import PASSWORD, add_user
 from webapp.app import create_app
 from webapp.database import make_engine
-from webapp.services import projection, syncs
+from webapp.services import projection, syncs, upkeep
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -67,7 +67,7 @@ def test_the_guide_copies_the_url_and_turns_as_events_arrive(page, browser, live
     expect(live).to_contain_text("is being read")
 
     engine = make_engine(live_server.settings)
-    for source_id in projection.waiting_sources(engine):
+    for source_id in upkeep.waiting(engine):
         projection.drain(engine, source_id, settings=live_server.settings)
     engine.dispose()
     expect(live).to_contain_text("Imported contact Ada Lovelace as a customer of their own.")

@@ -7,7 +7,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from webapp.extensions import db
-from webapp.services import projection
+from webapp.services import projection, upkeep
 
 
 @click.command("drain")
@@ -15,7 +15,7 @@ from webapp.services import projection
 def drain() -> None:
     """Fold all events that wait, of every source that is not paused, and return."""
     done = projection.Drained()
-    for source_id in projection.waiting_sources(db.engine):
+    for source_id in upkeep.waiting(db.engine):
         drained = projection.drain(db.engine, source_id, settings=current_app.extensions["settings"])
         done.applied += drained.applied
         done.ignored += drained.ignored

@@ -245,18 +245,3 @@ _COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason",
 
 def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
     return {"id": event_id, "state": state} | {name: columns.get(name) for name in _COLUMNS}
-
-
-def waiting_sources(engine: Engine) -> list[int]:
-    """Ids of the sources that have events to be projected."""
-    pending = select(Event.id).where(Event.source_id == Source.id, Event.state == PENDING).exists()
-    with engine.connect() as connection:
-        query = select(Source.id).where(Source.state == "active", Source.pause == "", pending)
-        return list(connection.scalars(query.order_by(Source.id)))
-
-
-def oldest_pending(connection: Connection, source_id: int) -> int | None:
-    """How long the oldest event has waited, in microseconds; None when none waits."""
-    query = select(Event.received_at).where(Event.source_id == source_id, Event.state == PENDING)
-    received_at = connection.scalar(query.order_by(Event.id).limit(1))
-    return None if received_at is None else now() - received_at
