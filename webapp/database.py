@@ -48,7 +48,8 @@ def engine_options(settings: Settings) -> dict[str, Any]:
             "pool_size": 10,
             "max_overflow": 20,
             "pool_timeout": 5,
-            "connect_args": {"connect_timeout": 3},
+            # A server that goes silent is given up after some seconds instead of a quarter of an hour.
+            "connect_args": {"connect_timeout": 3, "tcp_user_timeout": 10_000},
         }
     return options
 
