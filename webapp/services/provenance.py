@@ -189,16 +189,22 @@ def _standing(told: Iterable[tuple[Source, Told, str]]) -> dict[str, tuple[Regis
     found: dict[str, tuple[Register, Source]] = {}
     for source, words, kind in told:
         standard = {**words.weak, **words.strong}
-        if kind == "person":  # a customer of their own is called as the person is
-            names = [standard[name] for name in ("first_name", "last_name") if name in standard]
-            named = max(names or [standard["email"]] if "email" in standard else names, default=None)
-            standard = {"email": standard["email"]} if "email" in standard else {}
-            standard |= {"name": named} if named else {}
+        if kind == "person":
+            standard = _own(standard)
         custom = {} if kind == "person" else words.custom
         for key, word in (*standard.items(), *((f"custom.{key}", word) for key, word in custom.items())):
             if word[3] is not None:
                 found.setdefault(key, (word, source))
     return found
+
+
+def _own(told: Mapping[str, Register]) -> dict[str, Register]:
+    """What a customer of their own takes over from the person: e-mail, and the name they are called by."""
+    own = {"email": told["email"]} if "email" in told else {}
+    names = [told[name] for name in ("first_name", "last_name") if name in told and told[name][3] is not None]
+    if named := names or list(own.values()):
+        own["name"] = max(named, key=lambda word: word[:3])
+    return own
 
 
 def _facts(

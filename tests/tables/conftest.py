@@ -1,0 +1,100 @@
+"""A browser in which somebody is signed in, and a source that has told of some people and companies."""
+
+from dataclasses import dataclass
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from tests import people
+from tests.projection import support
+from webapp.models import Source
+
+EVENTS = [
+    {
+        "type": "group",
+        "messageId": "m1",
+        "groupId": "org_1",
+        "timestamp": "2026-09-01T10:00:00Z",
+        "traits": {"name": "Acme", "website": "https://acme.example", "seats": 12, "plan": "<b>pro</b>"},
+    },
+    {
+        "type": "identify",
+        "messageId": "m2",
+        "userId": "u_1",
+        "timestamp": "2026-09-01T11:00:00Z",
+        "traits": {
+            "name": "Ada Lovelace",
+            "email": "ada@acme.example",
+            "age": 36,
+            "company": {"id": "org_1"},
+        },
+    },
+    {
+        "type": "track",
+        "messageId": "m3",
+        "anonymousId": "visitor",
+        "userId": "u_1",
+        "timestamp": "2026-09-01T12:00:00Z",
+        "properties": {"title": "Countess"},
+    },
+    {
+        "type": "identify",
+        "messageId": "m4",
+        "anonymousId": "visitor",
+        "timestamp": "2026-09-01T13:00:00Z",
+        "traits": {"phone": "+44 20 1"},
+    },
+    {
+        "type": "identify",
+        "messageId": "m5",
+        "userId": "u_2",
+        "timestamp": "2026-09-02",
+        "traits": {"email": "bob@mail.example", "name": "Bob", "colour": "blue"},
+    },
+    {"type": "page", "messageId": "m6", "userId": "u_1"},
+    {
+        "type": "identify",
+        "messageId": "m7",
+        "anonymousId": "nobody",
+        "traits": {"email": "no mail", "age": 36.5},
+    },
+]
+
+
+@dataclass
+class Told:
+    """A source with its events folded, and a browser to look at it.
+
+    Attributes:
+        client: somebody's browser.
+        source_id: the source's id in the database.
+        id: its public id.
+    """
+
+    client: FlaskClient
+    source_id: int
+    id: str
+
+    def page(self, path: str, **options: object) -> BeautifulSoup:
+        """A page that must be there, as HTML."""
+        response = self.client.get(path.replace("SOURCE", self.id), follow_redirects=True, **options)
+        assert response.status_code == 200, path
+        return BeautifulSoup(response.text, "html.parser")
+
+
+def texts(found: BeautifulSoup | Tag, selector: str) -> list[str]:
+    """The texts of what a selector finds, with single blanks."""
+    return [" ".join(each.get_text(" ").split()) for each in found.select(selector)]
+
+
+@pytest.fixture(params=["company"])
+def told(request, app, engine, settings):
+    """The events of `EVENTS`, told to a source whose policy waits for companies."""
+    source_id = support.make_source(engine, request.param)
+    support.receive(engine, source_id, EVENTS)
+    support.drain(engine, settings, source_id)
+    with engine.connect() as connection:
+        uuid = connection.execute(select(Source.uuid).where(Source.id == source_id)).scalar_one()
+    return Told(people.signed_in(app), source_id, f"ds_{uuid}")
