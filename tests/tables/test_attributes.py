@@ -67,7 +67,10 @@ def test_an_ignored_key_is_no_column_and_the_page_says_that_a_resync_applies_it(
     assert "Ignored" in texts(page, "tbody tr")[1]
     assert "Re-sync a source to apply this" in page.text
     assert told.page("/customers").select("input[value='custom.seats']") == []
-    assert "chose to ignore the custom attribute seats of customers" in told.client.get("/audit-log", follow_redirects=True).text
+    assert (
+        "chose to ignore the custom attribute seats of customers"
+        in told.client.get("/audit-log", follow_redirects=True).text
+    )
 
 
 def test_a_viewer_changes_nothing(told, app):

@@ -1,0 +1,128 @@
+"""What only a browser shows: swaps, focus, history, rows that appear by themselves, and what axe says."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from sqlalchemy import select
+
+from tests import people
+from tests.projection import support
+from tests.tables.conftest import EVENTS
+from webapp.app import create_app
+from webapp.models import Contact, Customer, Event, Source
+from webapp.security import COOKIE
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def source(engine, settings):
+    """A source with its events folded: (id in the database, public id)."""
+    source_id = support.make_source(engine, "company")
+    support.receive(engine, source_id, EVENTS)
+    support.drain(engine, settings, source_id)
+    with engine.connect() as connection:
+        uuid = connection.execute(select(Source.uuid).where(Source.id == source_id)).scalar_one()
+    return source_id, f"ds_{uuid}"
+
+
+@pytest.fixture
+def visit(page, live_server, settings):
+    """Go to a path as somebody who is signed in."""
+    token = people.sign_in(create_app(settings).test_client())
+    page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
+
+    def go(path):
+        page.goto(live_server.url + path)
+        return page
+
+    return go
+
+
+def tell(engine, settings, source_id, name):
+    """Have one more company arrive."""
+    event = {"type": "group", "groupId": name.lower(), "traits": {"name": name}}
+    support.receive(engine, source_id, [event])
+    support.drain(engine, settings, source_id)
+
+
+def test_typing_filtering_and_sorting_swap_the_rows_and_keep_the_address(visit, source):
+    """What one sees can be sent to somebody as a link, and Back goes back."""
+    page = visit("/customers")
+    page.keyboard.press("/")
+    page.keyboard.type("acm")
+    page.wait_for_url("**/customers?q=acm")
+    assert page.evaluate("document.activeElement.name") == "q"
+    page.locator("summary", has_text="Filter").click()
+    page.select_option("select[name=field]", "custom.seats")
+    page.select_option("select[name=operator]", "greater")
+    page.fill("input[name=value]", "5")
+    page.get_by_role("button", name="Add filter").click()
+    page.wait_for_url("**/customers?q=acm&f=custom.seats:greater:5")
+    page.locator("#sort-name").click()
+    page.wait_for_url("**&sort=name")
+    assert page.evaluate("document.activeElement.id") == "sort-name"
+    assert page.locator("th[aria-sort=ascending]").inner_text().strip() == "Customer"
+    page.go_back()
+    page.locator(".chip a").click()
+    page.wait_for_url("**/customers?q=acm")
+    page.locator("tbody td").first.click()
+    page.wait_for_url("**/customers/cus_*")
+    assert page.locator("h1").inner_text() == "Acme"
+
+
+def test_rows_appear_by_themselves_without_moving_what_is_read(visit, source, engine, settings):
+    """An empty table fills; a table that is read says what came and waits to be asked."""
+    page = visit("/customers?q=ini")
+    assert page.locator("tbody tr").count() == 0
+    tell(engine, settings, source[0], "Initech")
+    page.locator("tbody tr").wait_for()
+    tell(engine, settings, source[0], "Inigo")
+    page.get_by_role("link", name="1 new, show").wait_for()
+    assert page.locator("tbody tr").count() == 1
+    page.get_by_role("link", name="1 new, show").click()
+    page.locator("tbody tr").nth(1).wait_for()
+    assert page.locator(".news").count() == 0
+
+
+def test_the_list_of_events_is_live(visit, source, engine, settings):
+    """An event that waits to be processed turns into what became of it while one looks."""
+    page = visit(f"/sources/{source[1]}/events")
+    event = {"type": "identify", "userId": "u_9", "traits": {"name": "Eve", "company": {"id": "org_1"}}}
+    support.receive(engine, source[0], [event])
+    page.get_by_role("link", name="1 new, show").click()
+    page.get_by_role("link", name="waiting to be processed").wait_for()
+    support.drain(engine, settings, source[0])
+    page.get_by_role("link", name="imported contact Eve into Acme").wait_for()
+    assert page.url.endswith("/events")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(visit, source, engine, scheme):
+    """Everybody can use these pages, whatever they read them with."""
+    with engine.connect() as connection:
+        customer = connection.execute(select(Customer.uuid)).scalars().first()
+        contact = connection.execute(select(Contact.uuid)).scalars().first()
+        event = connection.execute(select(Event.id).where(Event.message_id == "m7")).scalar_one()
+    of_source = f"/sources/{source[1]}"
+    paths = [
+        "/customers",
+        "/customers?q=nothing&f=country:is:FR&f=last_seen:after:soon",
+        "/contacts?c=name&c=custom.age&sort=-custom.age",
+        f"{of_source}/customers",
+        f"{of_source}/events",
+        f"{of_source}/events/{event}",
+        f"{of_source}/waiting",
+        f"/customers/cus_{customer}",
+        f"/contacts/con_{contact}",
+        "/attributes?of=contact",
+    ]
+    for path in paths:
+        page = visit(path)
+        page.emulate_media(color_scheme=scheme)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            found = Axe().run(page).response["violations"]
+            assert not found, (path, width, [(each["id"], each["nodes"][0]["target"]) for each in found])
+        assert page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), path
