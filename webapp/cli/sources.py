@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -96,7 +97,7 @@ def rebuild(source_id: str) -> None:
 @click.option("--yes", is_flag=True, help="It is permanent, and you mean it.")
 def delete(source_id: str, yes: bool) -> None:
     """Delete a source with everything that came from it; returns when nothing of it is left."""
-    source = _find(source_id)
+    source = _find(source_id, sources.find_any)
     if not yes:
         raise wrong("Deleting a source is permanent and nothing was deleted. Add --yes to delete it.")
     key, name = source.id, source.name
@@ -165,13 +166,14 @@ def _row(summary: source_summary.Summary) -> dict[str, str | int]:
 
 def _print_url(source: Source, token: str) -> None:
     settings = _settings()
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = settings.public_url or f"http://{host}:{settings.port}"
     url = tokens.webhook_url(token, base)
     click.echo(json.dumps({"id": source.public_id, "webhook_url": url}))
 
 
-def _find(source_id: str) -> Source:
-    source = sources.find(_session(), source_id)
+def _find(source_id: str, find: Callable[[Session, str], Source | None] = sources.find) -> Source:
+    source = find(_session(), source_id)
     if source is None:
         raise wrong(f"There is no source {source_id}. The ids are printed by: source list")
     return source

@@ -39,10 +39,15 @@ class Refused(ValueError):
 
 def find(session: Session, public_id: str) -> Source | None:
     """The source with this public id, unless there is none or it is being deleted."""
+    source = find_any(session, public_id)
+    return source if source is not None and source.state == "active" else None
+
+
+def find_any(session: Session, public_id: str) -> Source | None:
+    """The source with this public id, also while it is being deleted; None when there is none."""
     if not public_id.startswith(PREFIX):
         return None
-    wanted = select(Source).where(Source.uuid == public_id.removeprefix(PREFIX), Source.state == "active")
-    return session.scalars(wanted).one_or_none()
+    return session.scalars(select(Source).where(Source.uuid == public_id.removeprefix(PREFIX))).one_or_none()
 
 
 def live_url(session: Session, source: Source) -> WebhookUrl | None:

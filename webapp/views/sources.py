@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
@@ -12,7 +12,7 @@ from webapp.forms.sources import GRACE_CHOICES, PAUSE_CHOICES, POLICY_CHOICES, S
 from webapp.models import Source
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.security import current_user, viewer_may
-from webapp.services import export, source_summary, sources, sync_log
+from webapp.services import source_summary, sources, sync_log
 from webapp.views.source_page import frame, is_part, ring, shown_url, source_or_404
 
 DAY = 24 * MICROS_PER_HOUR
@@ -95,18 +95,6 @@ def resume(source_id: str) -> ResponseReturnValue:
         ring(source)
         flash(f"{source.name} is receiving again.")
     return redirect(url_for(".settings", source_id=source.public_id), 303)
-
-
-@bp.get("/<source_id>/export.zip")
-def export_zip(source_id: str) -> ResponseReturnValue:
-    """Everything of a source as CSV in a zip, made while it is sent."""
-    source = source_or_404(source_id)
-    sources.exported(db.session(), source, current_user.id)
-    db.session().refresh(source)  # what is sent later must not need the session
-    name = f"tributary-{source.public_id}.zip"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    pieces = export.stream_zip(db.engine, source)
-    return Response(pieces, mimetype="application/zip", headers=headers)
 
 
 def _settings(source: Source, form: SourceForm) -> str:
