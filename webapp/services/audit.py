@@ -40,7 +40,7 @@ SENTENCES = {
     "source.rebuilt": "asked for a rebuild of {name}",
     "source.exported": "exported the source {name}",
     "source.deleted": "began to delete the source {name}",
-    "source.erased": "erased {name}: {rows} rows",
+    "source.erased": "erased a deleted source: {rows} rows",
     "attribute.hidden": "hid the custom attribute {key} of {entity}s",
     "attribute.shown": "showed the custom attribute {key} of {entity}s again",
     "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
@@ -103,7 +103,7 @@ def record(
     """
     if user_id is not None:
         # Kept beside the id, so that a line still says whose act it was once the account is gone.
-        details["by"] = session.scalar(select(User.email).where(User.id == user_id))
+        details.setdefault("by", session.scalar(select(User.email).where(User.id == user_id)))
     session.execute(
         insert(AuditLine).values(
             at=now(), user_id=user_id, action=action, source_uuid=source_uuid, details=details
