@@ -40,7 +40,7 @@ SENTENCES = {
     "source.rebuilt": "asked for a rebuild of {name}",
     "source.exported": "exported the source {name}",
     "source.deleted": "began to delete the source {name}",
-    "source.erased": "erased a deleted source: {rows} rows",
+    "source.erased": "erased {name}: {rows} rows",
     "attribute.hidden": "hid the custom attribute {key} of {entity}s",
     "attribute.shown": "showed the custom attribute {key} of {entity}s again",
     "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
