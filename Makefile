@@ -26,7 +26,7 @@ run: environment
 test:
 	@$(PYTHON) jobs/environment.py test
 	@echo "Running all tests, on SQLite and PostgreSQL"
-	@$(BIN)/python -m pytest -q -n 2 $(TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(TESTS)
 
 check:
 	@$(PYTHON) jobs/environment.py test
