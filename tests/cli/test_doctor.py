@@ -20,7 +20,7 @@ from webapp.extensions import db
 from webapp.models import Customer, Event, Source, Sync, WebhookUrl, now
 from webapp.models.event import PARKED, PENDING
 from webapp.services import checkup, tokens
-from webapp.services.checkup import Finding, installation, work
+from webapp.services.checkup import Finding, installation
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -333,22 +333,3 @@ def test_a_queue_that_is_away_is_told(home):
     found = examine(replace(home, redis_url="redis://127.0.0.1:1/0"))[0]["Queue"]
     assert found.status == checkup.WARNING
     assert "Nothing is lost" in found.message
-
-
-def test_a_check_that_fails_does_not_hide_the_others():
-    """A broken part is a finding; what comes after it is still looked at."""
-
-    def broken_part():
-        yield Finding("First", checkup.OK, "")
-        raise RuntimeError("secret")
-
-    found = list(checkup.run((broken_part, lambda: [Finding("Last", checkup.OK, "")])))
-    assert [finding.check for finding in found] == ["First", "Broken part", "Last"]
-    assert "secret" not in found[1].message
-
-
-def test_lengths_of_time_are_told_in_one_unit():
-    """Nobody has to divide."""
-    seconds = (5, 119, 120, 7199, 7200, 172_799, 172_800)
-    told = [work.length(number * 1_000_000) for number in seconds]
-    assert told == ["5 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 d"]

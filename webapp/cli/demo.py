@@ -6,14 +6,14 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from webapp.cli.output import wrong
+from webapp.cli.output import OneLineCommand, wrong
 from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import Source
 from webapp.services import demo, demo_words, source_summary, sources
 
 
-@click.command("demo")
+@click.command("demo", cls=OneLineCommand)
 @click.option("--name", default="Demo", show_default=True, help="What the source is called.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Which of the demos.")
 @with_appcontext

@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 from rq.worker import Worker
 
 from jobs import queue
-from webapp.cli.output import wrong
+from webapp.cli.output import OneLineCommand, wrong
 from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import now
@@ -37,7 +37,7 @@ SILENT = 45.0  # seconds after which a worker that said nothing counts as gone
 _WIDTH = 100
 
 
-@click.command("doctor")
+@click.command("doctor", cls=OneLineCommand)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_appcontext
 def doctor(as_json: bool) -> None:

@@ -6,11 +6,12 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from webapp.cli.output import OneLineCommand
 from webapp.extensions import db
 from webapp.services import projection, upkeep
 
 
-@click.command("drain")
+@click.command("drain", cls=OneLineCommand)
 @with_appcontext
 def drain() -> None:
     """Fold all events that wait, of every source that is not paused, and return."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 
+from webapp.cli.output import OneLine
 from webapp.database import writing
 from webapp.extensions import db
 from webapp.forms.accounts import is_email
@@ -17,7 +17,7 @@ from webapp.models.account import ROLES
 from webapp.services import accounts, invitations, passwords
 from webapp.services.accounts import AccountError
 
-user = AppGroup("user", help="Who may sign in.")
+user = OneLine("user", help="Who may sign in.")
 
 
 @user.command()

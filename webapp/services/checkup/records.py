@@ -73,7 +73,7 @@ def deletions(connection: Connection) -> Iterator[Finding]:
     found = list(connection.scalars(query))
     for uuid in found:
         said = f"The source ds_{uuid} is hidden, but nothing erases it."
-        fix = "Restore the backup made before the deletion, or report this as a fault of Tributary."
+        fix = f"{_FLASK} source delete ds_{uuid} --yes"
         yield Finding("Deletions", PROBLEM, said, fix)
     if not found:
         yield Finding("Deletions", OK, "Nothing is left half deleted.")

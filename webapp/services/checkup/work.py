@@ -80,9 +80,10 @@ def long_work(connection: Connection) -> Iterator[Finding]:
     stalled = [row for row in rows if now() - row.heard_at > SILENT]
     for row in stalled:
         said = f"{row.name}: its {row.kind} has said nothing for {length(now() - row.heard_at)}."
-        fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was."
-        if row.kind != "deletion":
-            fix += f" Here and now: {_FLASK} source {row.kind} ds_{row.uuid}"
+        verb = "delete" if row.kind == "deletion" else row.kind
+        command = f"{_FLASK} source {verb} ds_{row.uuid}{' --yes' if verb == 'delete' else ''}"
+        fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was. "
+        fix += f"Here and now: {command}"
         yield Finding("Long work", PROBLEM, said, fix)
     if not stalled:
         yield Finding("Long work", OK, f"{len(rows)} under way." if rows else "None under way.")
