@@ -266,6 +266,10 @@ def test_contacts_sort_and_filter_by_their_customer_and_source(connection):
     assert rows(connection, CONTACTS, sort="-source") == ["u1", "u2"]
     assert rows(connection, CONTACTS, f="customer:contains:ACM") == ["u2"]
     assert rows(connection, CONTACTS, f="source:is:Beta") == ["u1"]
+    assert rows(connection, CONTACTS, f=["customer:contains:e", "source:filled"], sort="-customer") == [
+        "u1",
+        "u2",
+    ]
     assert rows(connection, CONTACTS, q="ada love") == ["u1"]
     assert rows(connection, CONTACTS, q="u2") == ["u2"]
     page = tables.page(tables.scope_of(connection, view_of(connection, CONTACTS, sort="name")))

@@ -172,6 +172,7 @@ def _part(
         place, mark = tuple_(*order), tuple_(*here)
         query = query.where(place < mark if descending else place > mark)
     query = query.order_by(*[each.desc() if descending else each for each in order])
+    query = expressions.joined(query, scope.view.table, scope.view.sort)
     return [(row.id, row.key) for row in scope.connection.execute(query)]
 
 
@@ -188,7 +189,10 @@ def ids_of(scope: Scope, order: Sequence[ColumnElement[Any]] | None = None) -> I
     if order is None:
         keys = [key.desc(), id.desc()] if view.descending else [key, id]
         order = keys if view.sort.required else [key.is_(None), *keys]
-    query = select(id).where(scope.where).order_by(*order)
+        query = expressions.joined(select(id), view.table, view.sort)
+    else:
+        query = select(id)
+    query = query.where(scope.where).order_by(*order)
     options = {"stream_results": True, "yield_per": 1000}
     yield from scope.connection.execute(query, execution_options=options).scalars()
 
