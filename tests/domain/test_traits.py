@@ -1,8 +1,10 @@
 """Traits: keys, names, texts that are too long, ids, and countries."""
 
+import time
+
 import pytest
 
-from webapp.domain import segment
+from webapp.domain import segment, wire
 from webapp.domain.attributes import shown, type_of
 from webapp.domain.countries import country
 from webapp.domain.ids import read_id
@@ -74,6 +76,43 @@ def test_a_list_of_one_date_is_no_timestamp():
     told = segment.read(event, 0).contact_custom
     assert {key: type_of(value) for key, value in told.items()} == {"on": "String", "at": "Timestamp"}
     assert {shown(value, "String") for value in told.values()} == {"2026-09-01"}
+
+
+def test_what_lies_deeper_is_json_as_it_was_told_whatever_the_texts_hold():
+    """Digits and order stay, also beside half a surrogate pair, which is shown as U+FFFD."""
+    for text, shown_text in (("x", "x"), ("\\ud800", "\N{REPLACEMENT CHARACTER}")):
+        deeper = '{"z":[1.50,{"é":null}],"%s":"\\u0000%s"}'
+        traits = '{"a":{"b":{"c":%s}}}' % (deeper % (text, text))
+        body = b'{"type":"identify","userId":"u1","traits":%b}' % traits.encode()
+        told = segment.read(wire.decode(body), 0).contact_custom
+        assert told == {"a_b_c": deeper % (shown_text, shown_text)}
+
+
+def test_a_number_of_more_digits_than_databases_compute_with_is_text():
+    """As an integer past 64 bits is; and what fits is a Decimal to its last digit."""
+    for digits, type_ in ((1023, "Decimal"), (1024, "String"), (1_000_000, "String")):
+        body = b'{"type":"identify","userId":"u1","traits":{"n":1.%b}}' % (b"7" * digits)
+        reading = segment.read(wire.decode(body), 0)
+        assert type_of(reading.contact_custom["n"]) == type_
+        assert reading.warnings == ([("cut", "n")] if type_ == "String" else [])
+
+
+def test_a_very_long_name_has_the_key_that_its_beginning_has():
+    """A megabyte of a name is read as fast as 255 characters of it, and means the same."""
+    assert key_of("€" * 1_000_000 + "aB" * 500_000) == "a" + "_ba" * 84 + "_b"
+    assert key_of("é" * 1_000_000 + "Plan") == "plan"
+    assert key_of("plan" + "-" * 1_000_000 + "Name") == "plan_name"
+
+
+def test_a_large_event_is_read_in_no_time():
+    """A hundred thousand traits cost less than a second of one processor, and twice as many cost twice."""
+    spent = []
+    for number in (50_000, 100_000):
+        event = {"type": "Send Contact", "user_id": "u1"} | {f"Trait{n}": n for n in range(number)}
+        started = time.process_time()
+        assert len(segment.read(event, 0).contact_custom) == number
+        spent.append(time.process_time() - started)
+    assert spent[1] < max(4 * spent[0], 1)
 
 
 STAND_INS = (

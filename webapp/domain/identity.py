@@ -5,15 +5,7 @@ An identifier's key is `u` or `a` and the id as received, in UTF-8; bytes compar
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
-
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-
-
-def is_email(text: str) -> bool:
-    """Whether a text has the form of an e-mail address, `x@y`."""
-    return _EMAIL.fullmatch(text) is not None
 
 
 def user_key(user_id: str) -> bytes:

@@ -1,8 +1,8 @@
 """Rules 1 to 4 of who is who, over a neighbourhood of identifiers, and one person out of several of them.
 
 A neighbourhood is any set of identifiers that is closed: with an identifier it holds all that could belong
-to the same person. `services/identities.py` loads the closed set around what a batch touched; the whole source
-is one too, so both ways give the same.
+to the same person. `services/identities.py` loads the closed set around what a batch touched; the whole
+source is one too, so both ways give the same.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from hashlib import blake2b
 
 from webapp.domain.fold import Told, combine, standing
-from webapp.domain.identity import id_of, is_email, key_of_text
+from webapp.domain.identity import id_of, key_of_text
+from webapp.domain.text import LONGEST_INDEXED, clean, is_email
 
 NEVER, ONCE = 0, 1
 HEIR = 2
@@ -69,7 +71,7 @@ class Person:
 def own_email(told: Told) -> str | None:
     """The lower-case e-mail that traits told last; what only properties told ties nobody."""
     word = told.strong.get("email")
-    return word[3].lower() if word else None
+    return _tying(word[3]) if word else None
 
 
 def core_email(user: Node, tied: Iterable[Node]) -> str | None:
@@ -79,9 +81,16 @@ def core_email(user: Node, tied: Iterable[Node]) -> str | None:
     """
     words = [word for node in (user, *tied) if (word := node.told.strong.get("email"))]
     if words:
-        return max(words)[3].lower()
-    user_id = id_of(user.key)
-    return user_id.lower() if is_email(user_id) else None
+        return _tying(max(words)[3])
+    user_id = clean(id_of(user.key))
+    return _tying(user_id) if is_email(user_id) else None
+
+
+def _tying(email: str) -> str:
+    """An e-mail as it is compared: lower-case; one that no index holds by its digest, so that none is cut."""
+    email = email.lower()
+    told = email.encode()
+    return email if len(told) <= LONGEST_INDEXED else blake2b(told).hexdigest()
 
 
 def owners(users: Iterable[Node]) -> dict[str, Node]:
@@ -155,10 +164,11 @@ def appoint(members: list[Node], rebuilding: bool = False) -> None:
 def person_of(members: list[Node]) -> Person:
     """One person out of the identifiers of one group: per attribute the latest over all of them."""
     user_id = next((id_of(node.key) for node in members if node.is_user), None)
+    shown_id = clean(user_id or "")
     told = reduce(combine, (node.told for node in members))
     details = standing(told)
-    if "email" not in details and user_id is not None and is_email(user_id):
-        details["email"] = user_id
+    if "email" not in details and is_email(shown_id):
+        details["email"] = shown_id
     uuid = members[0].person_uuid
     if uuid is None or told.first_seen is None or told.last_seen is None:
         raise ValueError("a person has been appointed, and something was said of them")

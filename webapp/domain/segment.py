@@ -51,10 +51,13 @@ WARNINGS: Final = {
     "empty_key": "a name without a letter or digit; its value was skipped",
     "never_imported": "lead dates and free trial dates are never imported",
     "cut": "this is longer than an attribute can be; it was cut",
+    "over_limit": "the source has told more custom attributes than it may; this one is not kept",
 }
 """What was noticed in an event that is read all the same."""
 
 LONGEST_TYPE: Final = 64
+
+_IDS: Final = ("user_id", "anonymous_id", "group_id")
 
 _FRAME: Final = frozenset(
     {
@@ -113,7 +116,7 @@ def read(event: object, received_at: int) -> Reading:
     """
     if not isinstance(event, dict):
         return Reading("", "", received_at, reason="not_an_object")
-    fields = spelled(event)
+    fields = spelled(event, _IDS)
     time, warnings = event_time(fields, received_at)
     reading = Reading(
         _type(fields.get("type")), _message_id(fields.get("message_id")), time, warnings=warnings
@@ -195,7 +198,7 @@ def _read_contact(
 
 
 def _company_id(reading: Reading, company: object, context: Traits) -> str | None:
-    told = _id(reading, spelled(company), "id", "company.id") if isinstance(company, dict) else None
+    told = _id(reading, spelled(company, ("id",)), "id", "company.id") if isinstance(company, dict) else None
     return told if told is not None else _id(reading, context, "group_id", "context.group_id")
 
 
@@ -243,7 +246,7 @@ def _id(reading: Reading, fields: Traits, key: str, shown_as: str = "") -> str |
 
 
 def _context(reading: Reading, fields: Traits) -> Traits:
-    return spelled(_object(reading, fields, "context"))
+    return spelled(_object(reading, fields, "context"), _IDS)
 
 
 def _object(reading: Reading, fields: Traits, key: str) -> Traits:

@@ -1,13 +1,17 @@
 """What a JSON value says as text: whether it says anything, how JSON writes it, and what cannot be shown."""
 
-import json
 import re
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+LONGEST_INDEXED: Final = 2400
+"""UTF-8 bytes of a text that every database's index holds; PostgreSQL refuses an entry past 2,704."""
+
 _UNSHOWABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _COMPACT: Final = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -16,6 +20,18 @@ def clean(text: str) -> str:
     if text.isascii() and "\x00" not in text:
         return text
     return _UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def indexed(text: str) -> str:
+    """The text as far as an index holds it, which is whole for any text that people write."""
+    if len(text) * 4 <= LONGEST_INDEXED:
+        return text
+    return text.encode()[:LONGEST_INDEXED].decode(errors="ignore")
+
+
+def is_email(text: str) -> bool:
+    """Whether a text has the form of an e-mail address, `x@y`."""
+    return _EMAIL.fullmatch(text) is not None
 
 
 def says(value: object, levels: int = 2) -> bool:
@@ -72,5 +88,28 @@ def compact(value: object) -> str:
     """A list or object as compact JSON: no blanks, the document's order, numbers as told."""
     try:
         return _COMPACT.encode(value).decode()
-    except UnicodeEncodeError:  # lone surrogates
-        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float))
+    except UnicodeEncodeError:
+        return _COMPACT.encode(_without_surrogates(value)).decode()
+
+
+def _without_surrogates(value: object) -> object:
+    """A copy that UTF-8 can spell; without recursion, since events nest deep."""
+    root = [value]
+    holders: list[Any] = [root]
+    for holder in holders:  # it grows meanwhile
+        for place, each in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(each, str):
+                holder[place] = _showable(each)
+                continue
+            if isinstance(each, list):
+                holder[place] = [*each]
+            elif isinstance(each, dict):
+                holder[place] = {_showable(key): inner for key, inner in each.items()}
+            else:
+                continue
+            holders.append(holder[place])
+    return root[0]
+
+
+def _showable(text: str) -> str:
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

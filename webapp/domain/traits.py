@@ -1,7 +1,7 @@
 """Traits: the key that any spelling of a name comes to, and what traits say of a contact or a customer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -10,10 +10,13 @@ import msgspec
 from webapp.domain.attributes import LONGEST, STANDARD_CONTACT, STANDARD_CUSTOMER, Value, never_timestamp
 from webapp.domain.clock import iso, read_time
 from webapp.domain.countries import country
-from webapp.domain.text import clean, compact, decimal, says, written
+from webapp.domain.ids import read_id
+from webapp.domain.text import clean, compact, decimal, is_email, plain, says, written
 
 LONGEST_KEY: Final = 255
 LONGEST_STANDARD: Final = 1024
+LONGEST_DECIMAL: Final = 1024
+"""Digits that a number keeps, more than any double has; one of more is text, since databases refuse it."""
 LEVELS: Final = 3
 """Levels of keys that flatten into one; what lies deeper is kept as JSON text."""
 
@@ -29,8 +32,10 @@ NEVER_IMPORTED: Final = frozenset({"lead_created_at", "free_trial_started_at"})
 """Lead dates and free trial dates: the CRM's own, whatever a stream says of them."""
 
 _CAPITALS: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_KEY: Final = re.compile("[a-z0-9]+(?:_[a-z0-9]+)*")
 _OUTSIDE: Final = re.compile("[^a-z0-9]+")
-_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_RUN: Final = re.compile("[^A-Za-z0-9\u0130\u212a]+")  # these two become letters of ASCII when lower-cased
+_ENOUGH: Final = 4 * LONGEST_KEY
 
 Traits = dict[str, object]
 
@@ -60,20 +65,34 @@ def key_of(name: str) -> str:
 
 
 def _new_key(name: str) -> str:
+    if _KEY.fullmatch(name):
+        return name[:LONGEST_KEY]
+    if len(name) > _ENOUGH:  # with its runs put together, the rest of a very long name need not be read
+        name = _RUN.sub("_", name, count=_ENOUGH)[:_ENOUGH]
     return _OUTSIDE.sub("_", _CAPITALS.sub("_", name).lower()).strip("_")[:LONGEST_KEY]
 
 
 _known_key: Final = lru_cache(maxsize=4096)(_new_key)
 
 
-def spelled(fields: Traits) -> dict[str, object]:
-    """The fields by key: of two spellings the later that says something stands."""
+def spelled(fields: Traits, ids: Container[str] = ()) -> dict[str, object]:
+    """The fields by key: of two spellings the later that says something stands.
+
+    Args:
+        fields: as told.
+        ids: keys of ids; what is no usable id does not stand over one that is.
+    """
     known: dict[str, object] = {}
     for name, value in fields.items():
         key = key_of(name)
-        if key not in known or says(value):
-            known[key] = value
+        if key in known and (not says(value) or (key in ids and _is_worse_id(value, known[key]))):
+            continue
+        known[key] = value
     return known
+
+
+def _is_worse_id(value: object, known: object) -> bool:
+    return read_id(value)[0] is None and read_id(known)[0] is not None
 
 
 def split_name(name: str) -> dict[str, str | None]:
@@ -98,7 +117,8 @@ def tell_contact(layers: Sequence[tuple[Traits, Record]], has_company: bool) -> 
             else it is the contact's own, as `company` and `company_<key>`.
     """
     for level, (traits, record) in enumerate(layers):
-        higher = {key_of(name) for above, _ in layers[level + 1 :] for name in above if _stands(above[name])}
+        above = layers[level + 1 :] if traits else ()
+        higher = {key_of(name) for over, _ in above for name, value in over.items() if _stands(value)}
         for name, value in traits.items():
             key = key_of(name)
             if key in record.names:
@@ -207,7 +227,7 @@ def _standard_text(name: str, value: object, warnings: list[tuple[str, str]]) ->
     if text is None:
         warnings.append(("not_text", name))
         return None
-    if name == "email" and not _EMAIL.fullmatch(text):
+    if name == "email" and not is_email(text):
         warnings.append(("not_an_email", name))
         return None
     if name == "country":
@@ -224,10 +244,13 @@ def _custom_value(key: str, value: object, warnings: list[tuple[str, str]]) -> V
         return value if -(2**63) <= value < 2**63 else _cut(str(value), LONGEST, key, warnings)
     if isinstance(value, list):
         return _list_text(key, value, warnings)
-    if not _is_finite(value):
+    number = decimal(value)
+    if number is None or not number.is_finite():
         warnings.append(("not_a_number", key))
         return None
-    return decimal(value)
+    if len(number.as_tuple().digits) > LONGEST_DECIMAL:
+        return _cut(plain(number), LONGEST, key, warnings)
+    return number
 
 
 def _list_text(key: str, items: list[object], warnings: list[tuple[str, str]]) -> str | None:

@@ -34,7 +34,6 @@ TONES = {
 GROUP_TYPES = ("group", "Send Customer")
 KEPT = "kept until they tell a user id or an e-mail"
 NOT_YET = "kept; a re-sync of the source brings it into the tables"
-_OVER_LIMIT = "the source has told more custom attributes than it may; this one is not kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def of(connection: Connection, source: Source, events: Iterable[Any]) -> dict[in
 
 def warning(code: str) -> str:
     """What was noticed in an event, in words."""
-    return _OVER_LIMIT if code == "over_limit" else WARNINGS.get(code, code.replace("_", " "))
+    return WARNINGS.get(code, code.replace("_", " "))
 
 
 def why_ignored(reason: str | None) -> str:

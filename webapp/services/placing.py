@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, select, update
 from webapp.domain import policy
 from webapp.domain.fold import Told
 from webapp.domain.persons import Person
+from webapp.domain.text import indexed
 from webapp.models import Company, Contact, CustomAttribute, Customer, DataSourceCustomer, now
 from webapp.models.base import folded
 from webapp.services.rows import delete_in, select_in, upsert
@@ -150,7 +151,7 @@ class Placing:
         return columns | {
             "uuid": uuid,
             "source_id": self.source_id,
-            "sort_name": folded(columns["name"] or columns["external_id"]),
+            "sort_name": indexed(folded(columns["name"] or columns["external_id"])),
             "search": searchable(columns["name"], columns["email"], columns["external_id"]),
             "contacts": 0,
             "created_at": self.now,
@@ -179,7 +180,7 @@ class Placing:
             "source_id": self.source_id,
             "customer_id": customer_id,
             "company": person.company,
-            "sort_name": folded(name or columns["email"] or columns["user_id"] or ""),
+            "sort_name": indexed(folded(name or columns["email"] or columns["user_id"] or "")),
             "search": searchable(name, columns["email"], columns["user_id"]),
             "created_at": self.now,
             "updated_at": self.now,

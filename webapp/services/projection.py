@@ -22,7 +22,7 @@ from webapp.database import begin
 from webapp.domain import segment, wire
 from webapp.domain.identity import company_key, keyed
 from webapp.domain.segment import Reading
-from webapp.domain.text import clean
+from webapp.domain.text import clean, indexed
 from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
 from webapp.services.folding import fold_into
@@ -231,7 +231,7 @@ def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
         event_id,
         APPLIED if says else IGNORED,
         type=reading.type,
-        message_id=clean(reading.message_id)[:1024] or None,
+        message_id=indexed(clean(reading.message_id)) or None,
         occurred_at=reading.time,
         subject=keyed(reading) if says else None,
         company=company_key(reading.group_id) if says and reading.group_id is not None else None,

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.attributes import shown
 from webapp.domain.fold import Register, Told, combine, unpack
-from webapp.domain.identity import id_of, is_email, key_of_text
-from webapp.domain.text import clean
+from webapp.domain.identity import id_of, key_of_text
+from webapp.domain.text import clean, is_email
 from webapp.models import Company, Contact, Customer, DataSourceCustomer, Event, Identifier, Source
 from webapp.services import attributes, outcomes, visibility
 from webapp.services.tables import CONTACTS, CUSTOMERS, Table
