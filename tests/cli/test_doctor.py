@@ -90,6 +90,8 @@ def test_people_read_lines_and_a_sum(home):
     """Without `--json` each line begins with how it is, and the last says how many are not well."""
     app = create_app(replace(home, secret_key=""))
     result = app.test_cli_runner().invoke(args=["doctor"])
+    with app.app_context():
+        db.engine.dispose()
     assert result.exit_code == 1
     assert "problem  Secret key" in result.output
     assert "-> " in result.output

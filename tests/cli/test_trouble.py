@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from tests import factories
 from webapp.app import create_app
 from webapp.database import begin
+from webapp.extensions import db
 from webapp.models import Event, Source, Sync
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -23,7 +24,11 @@ ALL = (
 
 def run(settings, *arguments):
     """Run one command; its result."""
-    return create_app(settings).test_cli_runner().invoke(args=arguments)
+    app = create_app(settings)
+    result = app.test_cli_runner().invoke(args=arguments)
+    with app.app_context():
+        db.engine.dispose()
+    return result
 
 
 @SQLITE
