@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, false, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, false, func, select, union_all
 from sqlalchemy.orm import Session
 
 from webapp.database import writing
@@ -194,8 +194,11 @@ def usage(connection: Connection, entity: str) -> dict[str, Usage]:
     """
     model = MODELS[entity]
     type_of_key = types(connection, entity)
-    sampled, weight = counting.windows(connection, model)
-    query = select(model.custom).where(sampled, visibility.seen(connection, model))
+    runs, weight = counting.windows(connection, model)
+    if not runs:
+        return {}
+    seen = visibility.seen(connection, model)
+    query = union_all(*(select(model.custom).where(run, seen) for run in runs))
     found: dict[str, Usage] = {}
     options = {"stream_results": True, "yield_per": 500}
     for custom in connection.execute(query, execution_options=options).scalars():
