@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from tests.projection import support
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
+from webapp.models.event import PARKED
 from webapp.services import resync, syncs
 
 DATA = Path(__file__).parents[1] / "data"
@@ -227,6 +228,22 @@ def test_a_rebuild_mends_what_was_lost(engine: Engine, settings: Settings, sourc
             connection.execute(delete(model).where(model.source_id == source_id))
     work(engine, settings, ask(engine, source_id, "rebuild"))
     assert shown(engine, source_id)[:2] == before
+
+
+def test_an_event_that_cannot_be_read_stops_no_rebuild(
+    engine: Engine, settings: Settings, source_id: int
+) -> None:
+    """It stays parked with its reason, and everything else is folded again."""
+    before = shown(engine, source_id)
+    with begin(engine) as connection:
+        broken = {"digest": b"broken", "received_at": support.RECEIVED_AT, "body": b"{broken", "state": 0}
+        connection.execute(insert(Event), [{"source_id": source_id} | broken])
+    assert support.drain(engine, settings, source_id).parked == 1
+    sync = ask(engine, source_id, "rebuild")
+    work(engine, settings, sync)
+    assert state(engine, sync).state == "done"
+    assert shown(engine, source_id) == before
+    assert support.count_rows(engine, Event, Event.source_id == source_id, Event.state == PARKED) == 1
 
 
 def test_a_rebuild_is_refused_once_events_were_dropped(engine: Engine, source_id: int) -> None:

@@ -8,7 +8,7 @@ in another order than their ids are given.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,19 +166,33 @@ def read(body: bytes, received_at: int) -> Reading:
     return segment.read(wire.decode(body), received_at)
 
 
+def read_all(
+    source_id: int, events: Iterable[Any]
+) -> tuple[list[tuple[int, Reading]], list[dict[str, Any]]]:
+    """What stored events say. One that cannot be read is a fault of ours; it stays, its neighbours go on.
+
+    Args:
+        source_id: for the log.
+        events: rows with `id, body, received_at`.
+
+    Returns:
+        Pairs of event id and reading, and the outcomes of those that are parked.
+    """
+    readings: list[tuple[int, Reading]] = []
+    parked: list[dict[str, Any]] = []
+    for event in events:
+        try:
+            readings.append((event.id, read(event.body, event.received_at)))
+        except Exception as error:
+            log.error("event_parked", source_id=source_id, event_id=event.id, error=type(error).__name__)
+            parked.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
+    return readings, parked
+
+
 def _project(
     connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings, drained: Drained
 ) -> None:
-    readings: list[tuple[int, Reading]] = []
-    rows: list[dict[str, Any]] = []
-    for event in events:
-        try:
-            reading = read(event.body, event.received_at)
-        except Exception as error:  # a fault of ours; the event stays, its neighbours go on
-            log.error("event_parked", source_id=source.id, event_id=event.id, error=type(error).__name__)
-            rows.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
-            continue
-        readings.append((event.id, reading))
+    readings, rows = read_all(source.id, events)
     _fold_and_place(connection, source, readings, settings)
     rows += [outcome_of(event_id, reading) for event_id, reading in readings]
     update_by_id(connection, Event, rows)

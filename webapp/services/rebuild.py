@@ -16,7 +16,7 @@ from webapp.models import AttributeSighting, Company, Event, Identifier, Person,
 from webapp.models.event import PENDING
 from webapp.services import resync
 from webapp.services.folding import fold_into
-from webapp.services.projection import outcome_of, read
+from webapp.services.projection import outcome_of, read_all
 from webapp.services.rows import update_by_id
 
 EVENTS = {"sqlite": 300, "postgresql": 3000}
@@ -74,7 +74,7 @@ def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) ->
     events = connection.execute(query.order_by(Event.id).limit(EVENTS[connection.dialect.name])).all()
     if not events:
         return _swap(connection, sync, source)
-    readings = [(event.id, read(event.body, event.received_at)) for event in events]
+    readings, outcomes = read_all(source.id, events)
     fold_into(
         connection,
         source.id,
@@ -83,9 +83,9 @@ def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) ->
         attribute_limit=settings.max_custom_attributes,
         rebuilding=True,
     )
-    outcomes = (outcome_of(event_id, reading) for event_id, reading in readings)
-    pairs = zip(events, outcomes, strict=True)
-    update_by_id(connection, Event, [outcome for event, outcome in pairs if _differs(event, outcome)])
+    outcomes += [outcome_of(event_id, reading) for event_id, reading in readings]
+    stored = {event.id: event for event in events}
+    update_by_id(connection, Event, [row for row in outcomes if _differs(stored[row["id"]], row)])
     _move(connection, sync, events[-1].id, len(events))
     return False
 
