@@ -123,6 +123,19 @@ def test_an_old_url_lives_as_long_as_was_chosen(app, engine, grace, hours):
 
 
 @SQLITE
+def test_regenerating_at_once_also_ends_an_older_url_in_its_grace_period(app, engine):
+    """A URL that has leaked can be shut now, although it was given an hour before; never is time added."""
+    public_id, oldest = add_source(app)
+    client, path = signed_in(app), f"/sources/{public_id}/webhook-url"
+    post(client, path + "/new", path, grace="3600")
+    post(client, path + "/new", path, grace="86400")
+    kept = url_of(engine, oldest)
+    assert kept.ends_at - kept.replaced_at == 3600 * 1_000_000
+    post(client, path + "/new", path, grace="0")
+    assert url_of(engine, oldest).ends_at <= now()
+
+
+@SQLITE
 def test_regenerating_asks_first_and_says_what_becomes_of_late_events(app):
     """The question has three answers, each with its consequence; none of another kind is taken."""
     public_id, token = add_source(app)

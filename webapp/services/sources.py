@@ -158,10 +158,14 @@ def regenerate(
         The new token.
     """
     token, at = tokens.make_token(), now()
+    end = at + grace * MICROS_PER_SECOND
     with write(session):
         _lock(session, source)
-        for url in session.scalars(_urls(source).where(WebhookUrl.replaced_at.is_(None))):
-            url.replaced_at, url.ends_at, url.token_sealed = at, at + grace * MICROS_PER_SECOND, None
+        for url in session.scalars(_urls(source)):
+            if url.replaced_at is None:
+                url.replaced_at, url.ends_at, url.token_sealed = at, end, None
+            elif url.ends_at is not None and url.ends_at > end:
+                url.ends_at = end  # one in its grace period gets no more time than the one just replaced
         new = _sealed(settings, token, at)
         new.source_id = source.id
         session.add(new)
@@ -235,14 +239,6 @@ def _when(grace: int) -> str:
     """When an old URL ends, for the audit log."""
     hours = grace / 3600
     return f"after {hours:g} h" if grace else "at once"
-
-
-def _check_unused(session: Session, token: str) -> None:
-    """A form sent twice brings the token of a source that its first sending has made."""
-    if session.scalar(select(WebhookUrl.id).where(WebhookUrl.token_digest == tokens.digest(token))):
-        raise Refused(
-            "sealed", "This URL belongs to a source already, so here is a new one. Copy it again, then save."
-        )
 
 
 def _urls(source: Source) -> Select[WebhookUrl]:
