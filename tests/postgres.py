@@ -45,8 +45,10 @@ class Server:
         socket: folder of its Unix socket.
     """
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, version: int) -> None:
         self.socket = socket
+        # Several times faster where nothing waits for the disk; PostgreSQL 15 and later can be asked for it.
+        self._strategy = "STRATEGY FILE_COPY" if version >= 15 else ""
         self._made = 0
 
     def url(self, database: str) -> str:
@@ -57,7 +59,7 @@ class Server:
         """Make a database, as a copy of `template`; its name."""
         self._made += 1
         name = f"test_{self._made}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._strategy}')
         return name
 
     def drop(self, name: str) -> None:
@@ -106,7 +108,7 @@ def running(folder: Path) -> Iterator[Server]:
                 **who,
             )
         try:
-            server = Server(home)
+            server = Server(home, _version(folder))
             deadline = time.monotonic() + 30
             while not server.answers():
                 if process.poll() is not None or time.monotonic() > deadline:
