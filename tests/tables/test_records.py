@@ -142,3 +142,15 @@ def test_many_events_are_shown_page_by_page(told, engine):
     assert not set(texts(older, "td[data-label='Message ID']")) & set(
         texts(page, "td[data-label='Message ID']")
     )
+
+
+@pytest.mark.parametrize("before", ["99999999999999999999999", "-1", "abc", "0"])
+def test_no_address_breaks_a_record(told, engine, before):
+    """Whatever somebody edits into an address, a page answers."""
+    for path in (address_of(engine, Customer, told), address_of(engine, Contact, told)):
+        assert told.client.get(f"{path}?before={before}").status_code == 200
+    for name in ("before", "after", "upto", "since"):
+        assert told.client.get(f"/sources/{told.id}/events?{name}={before}").status_code == 200
+    assert told.client.get(f"/sources/{told.id}/waiting?before={before}").status_code == 200
+    assert told.client.get(f"/customers/news?since={before}").status_code in (200, 204)
+    assert told.client.get(f"/sources/{told.id}/events/news?since={before}").status_code in (200, 204)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, abort, render_template, request, url_for
+from flask import Blueprint, Flask, abort, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
@@ -10,6 +10,7 @@ from webapp.security import viewer_may
 from webapp.services import provenance
 from webapp.services.tables import CUSTOMERS
 from webapp.views import table_page
+from webapp.views.arguments import row_id
 from webapp.views.source_page import source_or_404
 
 bp = Blueprint("customers", __name__)
@@ -61,7 +62,7 @@ def csv_of_source(source_id: str) -> ResponseReturnValue:
 @viewer_may
 def show(customer_id: str) -> ResponseReturnValue:
     """Show one customer: what is known, who said so, its contacts, its sources, its events."""
-    before = request.args.get("before", type=int)
+    before = row_id("before")
     found = provenance.customer(db.session(), customer_id, before)
     if found is None:
         abort(404)

@@ -22,6 +22,7 @@ from webapp.models import Source
 from webapp.models.event import PENDING
 from webapp.security import viewer_may
 from webapp.services import event_list, event_page, outcomes
+from webapp.views.arguments import row_id
 from webapp.views.source_page import frame, is_part, source_or_404
 
 bp = Blueprint("events", __name__, url_prefix="/sources/<source_id>/events")
@@ -53,7 +54,7 @@ def news(source_id: str) -> ResponseReturnValue:
     """Tell how many events came since the list was shown."""
     source = source_or_404(source_id)
     asked = event_list.wanted(request.args)
-    since = min(max(request.args.get("since", 0, int), 0), 2**62)
+    since = row_id("since") or 0
     number = event_list.arrived(db.session(), source, asked, since)
     if not number:
         return "", 204
@@ -102,7 +103,7 @@ def body(source_id: str, event_id: int) -> ResponseReturnValue:
 def _list(source: Source, asked: event_list.Wanted) -> dict[str, Any]:
     session = db.session()
     newest = event_list.newest(session, source)
-    upto, before, after = (_id(name) for name in ("upto", "before", "after"))
+    upto, before, after = (row_id(name) for name in ("upto", "before", "after"))
     first = before is None and after is None
     page = event_list.page(session, source, asked, upto + 1 if upto is not None else before, after)
     if upto is not None:
@@ -140,11 +141,6 @@ def _around(source: Source) -> dict[str, Any]:
 
 def _counts(source: Source) -> dict[str, Any]:
     return {"counts": event_list.counts(db.session(), source), "kinds": outcomes.KINDS}
-
-
-def _id(name: str) -> int | None:
-    asked = request.args.get(name, type=int)
-    return asked if asked is not None and 0 <= asked < 2**62 else None
 
 
 def _address(source: Source, asked: event_list.Wanted, **page: Any) -> str:

@@ -7,10 +7,9 @@ import re
 from flask import Blueprint, Flask, Response
 from flask.typing import ResponseReturnValue
 
-from webapp.database import writing
 from webapp.extensions import db
 from webapp.security import current_user
-from webapp.services import audit, export
+from webapp.services import export, sources
 from webapp.views.source_page import source_or_404
 
 bp = Blueprint("exports", __name__)
@@ -20,14 +19,10 @@ bp = Blueprint("exports", __name__)
 def zip_of_source(source_id: str) -> ResponseReturnValue:
     """Send the zip while it is made."""
     source = source_or_404(source_id)
-    name, uuid = source.name, source.uuid
     session = db.session()
-    session.rollback()  # what was read before ends first: SQLite takes its write lock at BEGIN only
-    with writing():
-        audit.record(session, "source.exported", current_user.id, uuid, name=name)
-        session.commit()
+    sources.exported(session, source, current_user.id)
     session.refresh(source)
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "source"
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", source.name).strip("-").lower() or "source"
     headers = {"Content-Disposition": f'attachment; filename="{plain}.zip"'}
     return Response(export.stream_zip(db.engine, source), mimetype="application/zip", headers=headers)
 

@@ -13,6 +13,7 @@ from webapp.extensions import db
 from webapp.models import Source, now
 from webapp.services import export, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
+from webapp.views.arguments import instant
 from webapp.views.filters import iso
 from webapp.views.source_page import frame, is_part
 
@@ -35,8 +36,8 @@ def show(table: Table, source: Source | None = None) -> ResponseReturnValue:
 def news(table: Table, source: Source | None = None) -> ResponseReturnValue:
     """What came since the page was made; nothing to swap while that is nothing."""
     scope = _scope(db.session().connection(), table, source)
-    since = request.args.get("since", 0, int)
-    found = tables.news(scope, min(max(since, 0), 2**62))
+    since = instant("since")
+    found = tables.news(scope, since)
     if not found:
         return "", 204
     return render_template(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, render_template, request
+from flask import Blueprint, Flask, render_template
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
 from webapp.security import viewer_may
 from webapp.services import waiting
+from webapp.views.arguments import row_id
 from webapp.views.source_page import frame, source_or_404
 
 bp = Blueprint("waiting", __name__)
@@ -18,7 +19,7 @@ bp = Blueprint("waiting", __name__)
 def of_source(source_id: str) -> ResponseReturnValue:
     """Show who waits, and what is known of them."""
     source = source_or_404(source_id)
-    before = request.args.get("before", type=int)
+    before = row_id("before")
     people, older = waiting.page(db.session(), source, before)
     return render_template(
         "waiting/index.html",

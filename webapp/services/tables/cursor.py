@@ -16,7 +16,7 @@ class Cursor:
     """One row's place in one order.
 
     Attributes:
-        sort: the order, as the address writes it: `-last_seen`.
+        sort: the order it belongs to (`View.ordering`).
         key: what the row sorts by.
         id: the row's id, which decides between equal keys.
         back: the page ends before the row instead of beginning behind it.

@@ -114,7 +114,7 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
         cursor: where it begins or ends; None for the first page. One of another order is passed over.
     """
     view = scope.view
-    if cursor is not None and cursor.sort != view.order:
+    if cursor is not None and cursor.sort != view.ordering:
         cursor = None
     model = view.table.model
     moment = scope.connection.execute(select(func.max(model.updated_at))).scalar() or 0
@@ -128,8 +128,8 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
     after = True if back else more
     return Page(
         records=records(scope.connection, view.table, [id for id, _ in found]),
-        previous=Cursor(view.order, found[0][1], found[0][0], back=True) if before and found else None,
-        next=Cursor(view.order, found[-1][1], found[-1][0]) if after and found else None,
+        previous=Cursor(view.ordering, found[0][1], found[0][0], back=True) if before and found else None,
+        next=Cursor(view.ordering, found[-1][1], found[-1][0]) if after and found else None,
         moment=moment,
     )
 

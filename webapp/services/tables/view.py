@@ -49,6 +49,11 @@ class View:
         return ("-" if self.descending else "") + self.sort.key
 
     @property
+    def ordering(self) -> str:
+        """The sort and the type it goes by, which a cursor must have been made for."""
+        return f"{self.order} {self.sort.type}"
+
+    @property
     def narrowed(self) -> bool:
         """Whether a search or a filter leaves rows out."""
         return bool(self.search or self.filters)
