@@ -7,8 +7,22 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Connection,
+    Row,
+    Table,
+    TextClause,
+    any_,
+    bindparam,
+    literal,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import json_dumps
 
 # Values in one `IN (...)`; well under SQLite's limit of variables in a statement.
 CHUNK = 2000
@@ -21,16 +35,14 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
         yield chunk
 
 
-def select_in(
-    connection: Connection,
-    statement: Any,
-    column: Any,
-    values: Iterable[Any],
-) -> list[Row[Any]]:
+def select_in(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> list[Row[Any]]:
     """The rows of a query whose column is one of many values, in few statements."""
     rows: list[Row[Any]] = []
+    arrays = connection.dialect.name == "postgresql"
     for chunk in chunks(sorted(set(values))):
-        rows.extend(connection.execute(statement.where(column.in_(chunk))).all())
+        # An array is one value, so PostgreSQL plans the statement once, however many there are.
+        wanted = column == any_(literal(chunk, ARRAY(column.type))) if arrays else column.in_(chunk)
+        rows.extend(connection.execute(statement.where(wanted)).all())
     return rows
 
 
@@ -52,24 +64,43 @@ def upsert(
     if not rows:
         return
     ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
-    connection.execute(_upsert(connection.dialect.name, model, tuple(rows[0]), key, keep), ordered)
+    columns = tuple(rows[0])
+    if connection.dialect.name == "postgresql":
+        statement = _upsert_arrays(model, columns, key, keep)
+        connection.execute(statement, _as_arrays(model, columns, ordered))
+    else:
+        connection.execute(_upsert(model, columns, key, keep), ordered)
 
 
 @lru_cache(maxsize=256)
-def _upsert(
-    dialect: str, model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]
-) -> Any:
-    """The statement, made once: SQLAlchemy recognises it again and compiles it once."""
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(model.__table__)
+def _upsert(model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]) -> Any:
+    """SQLite's statement for one row, made once: SQLAlchemy recognises it again and compiles it once."""
+    statement = sqlite.insert(model.__table__)
     excluded = statement.excluded
     changed = {name: excluded[name] for name in columns if name not in key and name not in keep}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
 
 
+@lru_cache(maxsize=256)
+def _upsert_arrays(
+    model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]
+) -> TextClause:
+    """PostgreSQL's statement for all rows at once: an array a column, several times as fast as a row each."""
+    names = ", ".join(columns)
+    changed = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in key and c not in keep)
+    return text(
+        f"INSERT INTO {model.__table__.name} ({names}) SELECT * FROM {_unnested(model, columns)} "  # noqa: S608
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )
+
+
 def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, Any]]) -> None:
     """Update rows by their `id`; all with the same columns."""
     if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        columns = tuple(rows[0])
+        connection.execute(_update_arrays(model, columns), _as_arrays(model, columns, rows))
         return
     names = tuple(name for name in rows[0] if name != "id")
     values = [{f"b_{name}": row[name] for name in (*names, "id")} for row in rows]
@@ -81,6 +112,29 @@ def _update(model: Any, names: tuple[str, ...]) -> Any:
     table: Table = model.__table__
     statement = update(table).where(table.c.id == bindparam("b_id"))
     return statement.values({name: bindparam(f"b_{name}", type_=table.c[name].type) for name in names})
+
+
+@lru_cache(maxsize=256)
+def _update_arrays(model: Any, columns: tuple[str, ...]) -> TextClause:
+    name = model.__table__.name
+    changed = ", ".join(f"{c} = told.{c}" for c in columns if c != "id")
+    return text(
+        f"UPDATE {name} SET {changed} FROM {_unnested(model, columns)} AS told ({', '.join(columns)}) "  # noqa: S608
+        f"WHERE {name}.id = told.id"
+    )
+
+
+def _unnested(model: Any, columns: tuple[str, ...]) -> str:
+    types = (model.__table__.c[name].type.compile(postgresql.dialect()) for name in columns)
+    return f"unnest({', '.join(f'CAST(:{c} AS {t}[])' for c, t in zip(columns, types, strict=True))})"
+
+
+def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    arrays: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in columns}
+    for name in columns:
+        if isinstance(model.__table__.c[name].type, JSON):
+            arrays[name] = [None if value is None else json_dumps(value) for value in arrays[name]]
+    return arrays
 
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:
