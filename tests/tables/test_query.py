@@ -68,27 +68,27 @@ def some_customers(connection):
     return source_id
 
 
-@pytest.mark.parametrize(
-    ("sort", "order"),
-    [
-        ("name", "41032"),
-        ("-contacts", "10432"),
-        ("email", "01423"),
-        ("-email", "41032"),
-        ("country", "24013"),
-        ("custom.mrr", "21043"),
-        ("-custom.mrr", "40123"),
-        ("custom.plan", "41023"),
-        ("custom.paid", "10423"),
-        ("custom.signed_at", "41023"),
-        ("-custom.signed_at", "20143"),
-        ("updated_at", "01234"),
-    ],
-)
-def test_every_column_sorts_both_ways_with_the_empty_ones_at_the_end(connection, sort, order):
+SORTED = [
+    ("name", "41032"),
+    ("-contacts", "10432"),
+    ("email", "01423"),
+    ("-email", "41032"),
+    ("country", "24013"),
+    ("custom.mrr", "21043"),
+    ("-custom.mrr", "40123"),
+    ("custom.plan", "41023"),
+    ("custom.paid", "10423"),
+    ("custom.signed_at", "41023"),
+    ("-custom.signed_at", "20143"),
+    ("updated_at", "01234"),
+]
+
+
+def test_every_column_sorts_both_ways_with_the_empty_ones_at_the_end(connection):
     """Whoever sorts by a column wants its values, and never a screen of blanks first."""
     some_customers(connection)
-    assert "".join(name[-1] for name in rows(connection, sort=sort)) == order
+    for sort, order in SORTED:
+        assert (sort, "".join(name[-1] for name in rows(connection, sort=sort))) == (sort, order)
 
 
 @pytest.mark.parametrize(
@@ -139,47 +139,47 @@ def test_a_search_finds_any_part_in_any_case_and_without_accents(connection):
     assert rows(connection, q="nothing of the kind") == []
 
 
-@pytest.mark.parametrize(
-    ("written", "found"),
-    [
-        ("email:contains:APEX", "1"),
-        ("email:is:b@apex.example", "1"),
-        ("email:empty", "23"),
-        ("email:filled", "014"),
-        ("name:empty", "3"),
-        ("name:contains:elan", "0"),
-        ("name:is:ÉLAN", "0"),
-        ("name:contains:0%", "4"),
-        ("country:is:de", "24"),
-        ("contacts:greater:2", "01"),
-        ("contacts:less:1", "23"),
-        ("contacts:is:12", "1"),
-        ("custom.mrr:greater:9.5", "04"),
-        ("custom.mrr:is:9.50", "1"),
-        ("custom.mrr:less:-2.5", "2"),
-        ("custom.mrr:empty", "3"),
-        ("custom.plan:contains:PR", "02"),
-        ("custom.plan:is:free", "1"),
-        ("custom.paid:is:yes", "04"),
-        ("custom.paid:is:false", "1"),
-        ("custom.paid:empty", "23"),
-        ("custom.mixed:is:true", "0"),
-        ("custom.mixed:contains:2.5", "2"),
-        ("custom.mixed:is:7", "4"),
-        ("custom.signed_at:before:2026-09-01", "4"),
-        ("custom.signed_at:is:2026-09-01", "012"),
-        ("custom.signed_at:after:2026-09-01T08:00", "2"),
-        ("custom.signed_at:after:2025-01-01T07:59:59", "0124"),
-        ("last_seen:after:2026-09-22", "234"),
-        ("last_seen:before:2026-09-22", "0"),
-        ("last_seen:is:2026-09-23", "2"),
-        ("updated_at:after:9999-12-31", ""),
-    ],
-)
-def test_each_kind_of_filter_lets_through_what_it_says(connection, written, found):
+FILTERED = [
+    ("email:contains:APEX", "1"),
+    ("email:is:b@apex.example", "1"),
+    ("email:empty", "23"),
+    ("email:filled", "014"),
+    ("name:empty", "3"),
+    ("name:contains:elan", "0"),
+    ("name:is:ÉLAN", "0"),
+    ("name:contains:0%", "4"),
+    ("country:is:de", "24"),
+    ("contacts:greater:2", "01"),
+    ("contacts:less:1", "23"),
+    ("contacts:is:12", "1"),
+    ("custom.mrr:greater:9.5", "04"),
+    ("custom.mrr:is:9.50", "1"),
+    ("custom.mrr:less:-2.5", "2"),
+    ("custom.mrr:empty", "3"),
+    ("custom.plan:contains:PR", "02"),
+    ("custom.plan:is:free", "1"),
+    ("custom.paid:is:yes", "04"),
+    ("custom.paid:is:false", "1"),
+    ("custom.paid:empty", "23"),
+    ("custom.mixed:is:true", "0"),
+    ("custom.mixed:contains:2.5", "2"),
+    ("custom.mixed:is:7", "4"),
+    ("custom.signed_at:before:2026-09-01", "4"),
+    ("custom.signed_at:is:2026-09-01", "012"),
+    ("custom.signed_at:after:2026-09-01T08:00", "2"),
+    ("custom.signed_at:after:2025-01-01T07:59:59", "0124"),
+    ("last_seen:after:2026-09-22", "234"),
+    ("last_seen:before:2026-09-22", "0"),
+    ("last_seen:is:2026-09-23", "2"),
+    ("updated_at:after:9999-12-31", ""),
+]
+
+
+def test_each_kind_of_filter_lets_through_what_it_says(connection):
     """A filter that lets through too little hides customers from those who look for them."""
     some_customers(connection)
-    assert sorted(rows(connection, f=written)) == [f"org_{n}" for n in found]
+    for written, found in FILTERED:
+        assert (written, sorted(rows(connection, f=written))) == (written, [f"org_{n}" for n in found])
 
 
 def test_several_filters_and_a_search_all_hold(connection):
@@ -189,30 +189,29 @@ def test_several_filters_and_a_search_all_hold(connection):
     assert rows(connection, f=["country:is:DE"], q="zebra") == ["org_2"]
 
 
-@pytest.mark.parametrize(
-    ("written", "says"),
-    [
-        ("nothing:is:1", "no column"),
-        ("email:greater:1", "holds a text"),
-        ("email:like:1", "no way to filter"),
-        ("contacts:greater:many", "Write it as"),
-        ("contacts:greater:nan", "Write it as"),
-        ("contacts:greater:1e400", "Write it as"),
-        ("last_seen:after:yesterday", "Write a day as"),
-        ("last_seen:after:2026-02-30", "Write a day as"),
-        ("custom.paid:is:perhaps", "true or false"),
-        ("email:contains:", "Type a value"),
-        ("", "no column"),
-        ("custom.mrr", "no way to filter"),
-    ],
-)
-def test_a_filter_that_cannot_be_applied_is_explained(connection, written, says):
+MISTYPED = [
+    ("nothing:is:1", "no column"),
+    ("email:greater:1", "holds a text"),
+    ("email:like:1", "no way to filter"),
+    ("contacts:greater:many", "Write it as"),
+    ("contacts:greater:nan", "Write it as"),
+    ("contacts:greater:1e400", "Write it as"),
+    ("last_seen:after:yesterday", "Write a day as"),
+    ("last_seen:after:2026-02-30", "Write a day as"),
+    ("custom.paid:is:perhaps", "true or false"),
+    ("email:contains:", "Type a value"),
+    ("", "no column"),
+    ("custom.mrr", "no way to filter"),
+]
+
+
+def test_a_filter_that_cannot_be_applied_is_explained(connection):
     """A mistyped value is a sentence on the page, not an error, and not a silently empty table."""
     some_customers(connection)
-    view = view_of(connection, f=written)
-    assert view.filters == ()
-    assert len(view.problems) == 1
-    assert says in view.problems[0]
+    for written, says in MISTYPED:
+        view = view_of(connection, f=written)
+        assert view.filters == (), written
+        assert [says in problem for problem in view.problems] == [True], written
 
 
 def test_a_number_past_what_the_database_can_hold_matches_nothing_and_breaks_nothing(connection):

@@ -9,6 +9,9 @@ from tests.projection import support
 from tests.tables.conftest import texts
 from webapp.database import begin
 
+# How a page is written does not depend on the database; what it asks for is tested on both.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 HTMX = {"headers": {"HX-Request": "true"}}
 
 
