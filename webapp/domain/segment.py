@@ -52,6 +52,7 @@ WARNINGS: Final = {
     "never_imported": "lead dates and free trial dates are never imported",
     "cut": "this is longer than an attribute can be; it was cut",
     "over_limit": "the source has told more custom attributes than it may; this one is not kept",
+    "more": "more was noticed in this event than is listed here",
 }
 """What was noticed in an event that is read all the same."""
 

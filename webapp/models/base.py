@@ -13,7 +13,8 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 # SQLite gives ids by itself only to a column that is exactly INTEGER; PostgreSQL wants 64 bits.
 BigId = BigInteger().with_variant(Integer, "sqlite")
-Json = JSON().with_variant(JSONB, "postgresql")
+# A column without a value is NULL on both, never the JSON text `null`.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 Id = Annotated[int, mapped_column(BigId, primary_key=True)]
 Micros = Annotated[int, mapped_column(BigInteger)]

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 # A batch is as large as keeps it short: on SQLite the webhook's writers wait for it.
 LEAST, MOST, FIRST = 20, 5000, 200
 SECONDS = {"sqlite": 0.1, "postgresql": 0.5}
+MOST_WARNINGS = 100
 
 
 @dataclass(slots=True)
@@ -250,8 +251,16 @@ def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
         subject=keyed(reading) if says else None,
         company=company_key(reading.group_id) if says and reading.group_id is not None else None,
         reason=reading.reason,
-        warnings=[list(warning) for warning in reading.warnings] or None,
+        warnings=_kept(reading.warnings),
     )
+
+
+def _kept(warnings: list[tuple[str, str]]) -> list[list[str]] | None:
+    """An event's warnings as its row keeps them: a hostile event can give rise to very many."""
+    kept = [list(warning) for warning in warnings[:MOST_WARNINGS]]
+    if len(warnings) > MOST_WARNINGS:
+        kept.append(["more", f"{len(warnings) - MOST_WARNINGS:,}"])
+    return kept or None
 
 
 _COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")

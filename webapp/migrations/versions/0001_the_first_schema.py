@@ -240,7 +240,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("uuid", sa.Text(), nullable=False),
-        sa.Column("led", sa.Boolean(), nullable=False),
+        sa.Column("led", sa.SmallInteger(), nullable=False),
         sa.Column("person_uuid", sa.Text(), nullable=True),
         sa.Column("tie_key", sa.LargeBinary(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),

@@ -1,0 +1,51 @@
+"""What an event's row says of what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from tests.projection import support
+from webapp.config import Settings
+from webapp.models import Event
+
+
+def rows(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(Event.__table__).order_by(Event.id)).all())
+
+
+def test_a_hostile_event_keeps_a_hundred_warnings_and_the_number_of_the_others(
+    engine: Engine, settings: Settings
+) -> None:
+    """A row stays small, whatever an event holds."""
+    source = support.make_source(engine)
+    traits = {f"n{number}": float("nan") for number in range(250)}
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "traits": traits}])
+    support.drain(engine, settings, source)
+    (row,) = rows(engine)
+    assert len(row.warnings) == 101
+    assert row.warnings[-1] == ["more", "150"]
+
+
+def test_an_event_without_warnings_has_none_on_both_databases(engine: Engine, settings: Settings) -> None:
+    """NULL, and not a JSON text that a filter would take for a warning."""
+    source = support.make_source(engine)
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "traits": {}}])
+    support.drain(engine, settings, source)
+    assert support.count_rows(engine, Event, Event.warnings.is_(None)) == 1
+
+
+def test_keys_over_the_limit_are_reported_with_the_event_and_kept_nowhere_else(
+    engine: Engine, settings: Settings
+) -> None:
+    """An explosion of keys stops at the limit, and says so."""
+    source = support.make_source(engine)
+    traits = {f"n{number}": number for number in range(settings.max_custom_attributes + 2)}
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "traits": traits}])
+    support.drain(engine, settings, source)
+    (row,) = rows(engine)
+    assert [code for code, _ in row.warnings] == ["over_limit", "over_limit"]
+    _, contacts = support.tables(engine, source)
+    assert len(contacts[0]["custom"]) == settings.max_custom_attributes
