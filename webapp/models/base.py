@@ -52,5 +52,7 @@ def new_uuid() -> str:
 
 def folded(text: str) -> str:
     """Text as search and sort compare it: no case, no accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
