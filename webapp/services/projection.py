@@ -167,9 +167,7 @@ def read(body: bytes, received_at: int) -> Reading:
     return segment.read(wire.decode(body), received_at)
 
 
-def read_all(
-    source_id: int, events: Iterable[Any]
-) -> tuple[list[tuple[int, Reading]], list[dict[str, Any]]]:
+def read_all(source_id: int, events: Iterable[Any]) -> tuple[list[tuple[int, Reading]], list[dict[str, Any]]]:
     """What stored events say. One that cannot be read is a fault of ours; it stays, its neighbours go on.
 
     Args:
