@@ -37,6 +37,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps so small that every piece of work takes many."""
     monkeypatch.setattr(resync, "STEP", {"sqlite": 7, "postgresql": 7})
     monkeypatch.setattr(syncs.rebuild, "EVENTS", {"sqlite": 40, "postgresql": 40})
+    monkeypatch.setattr(syncs.rebuild.comparing, "PAGE", {"sqlite": 20, "postgresql": 20})
     monkeypatch.setattr(syncs.deletion, "ROWS", {"sqlite": 50, "postgresql": 50})
 
 
@@ -172,7 +173,9 @@ def test_a_rebuild_gives_the_same_tables_whenever_it_is_cut_off(
     work(engine, settings, sync, steps)
     assert shown(engine, source_id) == before
     work(engine, settings, sync)
-    assert state(engine, sync).state == "done"
+    done = state(engine, sync)
+    assert (done.state, done.done, done.result["differing"]) == ("done", done.total, 0)
+    assert done.result["compared"] > 90
     assert shown(engine, source_id) == before
     for model in (Identifier, Person, Company):
         assert support.count_rows(engine, model, model.source_id == source_id, model.generation == 1) == 0
@@ -194,12 +197,18 @@ def test_events_that_come_while_a_rebuild_runs_are_in_its_result(
     sync = ask(engine, late, "rebuild")
     work(engine, settings, sync, 6)
     support.drain(engine, settings, late)
-    support.receive(engine, late, [{"type": "identify", "userId": "newcomer", "traits": {"plan": "pro"}}])
+    newcomer = [
+        {"type": "identify", "userId": "newcomer", "traits": {"plan": plan}} for plan in ("pro", "max")
+    ]
+    support.receive(engine, late, newcomer[:1])
+    support.drain(engine, settings, late)
+    work(engine, settings, sync, 11)
+    assert state(engine, sync).phase.startswith("compare")
+    support.receive(engine, late, newcomer[1:])
     support.drain(engine, settings, late)
     work(engine, settings, sync)
-    support.receive(
-        engine, source_id, [{"type": "identify", "userId": "newcomer", "traits": {"plan": "pro"}}]
-    )
+    assert state(engine, sync).result["differing"] == 0
+    support.receive(engine, source_id, newcomer)
     support.drain(engine, settings, source_id)
     assert shown(engine, late)[:2] == shown(engine, source_id)[:2]
 
@@ -226,8 +235,12 @@ def test_a_rebuild_mends_what_was_lost(engine: Engine, settings: Settings, sourc
     with begin(engine) as connection:
         for model in (Identifier, Person, Company):
             connection.execute(delete(model).where(model.source_id == source_id))
-    work(engine, settings, ask(engine, source_id, "rebuild"))
+    sync = ask(engine, source_id, "rebuild")
+    work(engine, settings, sync)
     assert shown(engine, source_id)[:2] == before
+    result = state(engine, sync).result
+    assert result["differing"] == result["compared"] > 90
+    assert len(result["examples"]) == 20
 
 
 def test_an_event_that_cannot_be_read_stops_no_rebuild(

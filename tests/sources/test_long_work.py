@@ -11,6 +11,7 @@ from tests.sources.support import add_source, change, fill, key, row, soup, text
 from webapp.database import begin
 from webapp.models import AuditLine, Login, Source, Sync, now
 from webapp.services import syncs
+from webapp.services.sync_log import result_in_words
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -202,3 +203,20 @@ def test_pages_work_while_the_queue_is_away(app, engine, filled):
     client, path = signed_in(app), f"/sources/{filled}/syncs"
     assert post(client, path + "/new", path, kind="resync").status_code == 303
     assert syncs.stalled(engine) == [work(engine)[0].id]
+
+
+def test_a_rebuild_says_whether_all_came_out_as_it_was():
+    """Equal, or how many differ and some of them by name."""
+    done = Sync(kind="rebuild", state="done", result={"compared": 1200, "differing": 0})
+    assert result_in_words(done) == "Nothing changed. All 1,200 ids and companies came out as they were."
+    done.result = {
+        "compared": 1200,
+        "differing": 5,
+        "examples": ["u1", "u2", "u3", "u4"],
+        "customers_added": 1,
+    }
+    assert result_in_words(done) == (
+        "+1 customer. 5 of 1,200 ids and companies came out differently, such as u1, u2, u3."
+    )
+    done.state = "cancelled"
+    assert result_in_words(done) == "Everything is as it was before."

@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 LEAST, MOST, FIRST = 20, 5000, 200
 SECONDS = {"sqlite": 0.1, "postgresql": 0.5}
 MOST_WARNINGS = 100
+ALL_EVENTS = 2**62
 
 
 @dataclass(slots=True)
@@ -213,11 +214,13 @@ def _fold_and_place(
     limit = settings.max_custom_attributes
     passed = _rebuilt_up_to(connection, source.id)
     again = [(event_id, _copy(reading)) for event_id, reading in saying if event_id <= passed]
-    if again:  # a rebuild has gone past these ids already, so the next generation hears of them here
-        fold_into(connection, source.id, source.generation + 1, again, attribute_limit=limit, rebuilding=True)
     folded = fold_into(connection, source.id, source.generation, saying, attribute_limit=limit)
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placing.place(folded.people.persons, folded.companies, folded.people.gone)
+    if again:
+        # A rebuild has gone past these ids already, so the next generation hears of them here; after the one
+        # that is shown, because it calls everybody what that one calls them.
+        fold_into(connection, source.id, source.generation + 1, again, attribute_limit=limit, rebuilding=True)
 
 
 def _copy(reading: Reading) -> Reading:
@@ -231,10 +234,16 @@ def _copy(reading: Reading) -> Reading:
 
 
 def _rebuilt_up_to(connection: Connection, source_id: int) -> int:
-    query = select(Sync.cursor).where(
-        Sync.source_id == source_id, Sync.kind == "rebuild", Sync.phase == "events", Sync.state == "running"
+    """The last event id that a rebuild under way has folded into its generation; 0 without one."""
+    query = select(Sync.phase, Sync.cursor).where(
+        Sync.source_id == source_id, Sync.kind == "rebuild", Sync.state == "running"
     )
-    return connection.scalar(query) or 0
+    row = connection.execute(query).first()
+    if row is None:
+        return 0
+    if row.phase == "events":
+        return int(row.cursor)
+    return ALL_EVENTS if row.phase.startswith("compare") or row.phase == "swap" else 0
 
 
 def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:

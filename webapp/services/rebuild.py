@@ -1,8 +1,9 @@
 """Rebuild from events: the whole inbox folded again into a next generation of persons and companies.
 
 While it folds, everybody goes on reading and filling the generation that is shown; events that are projected
-meanwhile are folded into both where the rebuild has passed them. The swap is one transaction; after it the
-customers and contacts are placed again, as a re-sync does, and the generation before is erased.
+meanwhile are folded into both where the rebuild has passed them. Then both are compared, so that the result
+says whether they are equal or which records differ. The swap is one transaction; after it the customers and
+contacts are placed again, as a re-sync does, and the generation before is erased.
 """
 
 from __future__ import annotations
@@ -14,14 +15,25 @@ from sqlalchemy import Connection, func, select, update
 from webapp.config import Settings
 from webapp.models import AttributeSighting, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PENDING
-from webapp.services import resync
+from webapp.services import comparing, resync
 from webapp.services.folding import fold_into
 from webapp.services.projection import outcome_of, read_all
 from webapp.services.rows import update_by_id
 
 EVENTS = {"sqlite": 300, "postgresql": 3000}
 GENERATIONS = (Identifier, Person, Company, AttributeSighting)
-AFTER_SWAP = ("companies", "persons", "contacts", "customers", "erase")
+
+# Phases that go through pages of records, each with the phase that follows.
+PAGED = {
+    "compare identifiers": (comparing.identifiers, "compare companies"),
+    "compare companies": (comparing.companies, "swap"),
+    "companies": (resync.companies, "persons"),
+    "persons": (resync.persons, "contacts"),
+    "contacts": (resync.sweep_contacts, "customers"),
+    "customers": (resync.sweep_customers, "erase"),
+}
+# Phases in which it can still be taken back, and in which events are folded into both generations.
+BEFORE_SWAP = ("events", "compare identifiers", "compare companies", "swap")
 
 
 def step(connection: Connection, sync: Any, settings: Settings) -> bool:
@@ -32,27 +44,24 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
     """
     if not sync.phase:
         return _begin(connection, sync)
-    if sync.state == "cancelling" and sync.phase == "events":
+    if sync.state == "cancelling" and sync.phase in BEFORE_SWAP:
         _enter(connection, sync, "discard")
         return False
     source = connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
     if sync.phase == "events":
         return _fold(connection, sync, source, settings)
+    if sync.phase == "swap":
+        return _swap(connection, sync, source)
     if sync.phase == "discard":
         return _erase(connection, sync, source.generation + 1, "cancelled")
     if sync.phase == "erase":
         return _erase(connection, sync, source.generation - 1, "done")
-    work = {
-        "companies": resync.companies,
-        "persons": resync.persons,
-        "contacts": resync.sweep_contacts,
-        "customers": resync.sweep_customers,
-    }
-    last, count = work[sync.phase](connection, sync, source)
+    page, follow = PAGED[sync.phase]
+    last, count = page(connection, sync, source)
     if count:
         _move(connection, sync, last, count)
     else:
-        _enter(connection, sync, AFTER_SWAP[AFTER_SWAP.index(sync.phase) + 1])
+        _enter(connection, sync, follow)
     return False
 
 
@@ -73,7 +82,10 @@ def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) ->
     )
     events = connection.execute(query.order_by(Event.id).limit(EVENTS[connection.dialect.name])).all()
     if not events:
-        return _swap(connection, sync, source)
+        total = sync.done + comparing.size(connection, source.id, source.generation + 1)
+        connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total))
+        _enter(connection, sync, "compare identifiers")
+        return False
     readings, outcomes = read_all(source.id, events)
     fold_into(
         connection,
@@ -103,8 +115,10 @@ def _swap(connection: Connection, sync: Any, source: Any) -> bool:
     for model in (Company, Person):
         query = select(func.count()).select_from(model)
         more += connection.scalar(query.where(model.source_id == source.id, model.generation == follow)) or 0
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=sync.done + more))
-    _enter(connection, sync, AFTER_SWAP[0])
+    differing = sync.result.get("differing", 0) + comparing.missing(connection, sync, source)
+    told = {"total": sync.done + more, "result": sync.result | {"differing": differing}}
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(**told))
+    _enter(connection, sync, "companies")
     return False
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -85,8 +86,24 @@ def result_in_words(sync: Sync) -> str:
     ]
     changes = ", ".join(part for part in parts if part)
     if sync.state == "cancelled":
-        return changes or "The tables are as they were."
-    return changes or ("Nothing changed." if sync.state == "done" else "")
+        return "Everything is as it was before."
+    if sync.state != "done":
+        return changes
+    return " ".join(
+        part for part in (changes + "." if changes else "Nothing changed.", _comparison(result)) if part
+    )
+
+
+def _comparison(result: Mapping[str, Any]) -> str:
+    """What a rebuild found when it compared what it had made with what was shown."""
+    compared, differing = result.get("compared"), result.get("differing", 0)
+    if compared is None:
+        return ""
+    if not differing:
+        return f"All {compared:,} ids and companies came out as they were."
+    named = ", ".join(result.get("examples", ())[:3])
+    of_them = f", such as {named}" if named else ""
+    return f"{differing:,} of {compared:,} ids and companies came out differently{of_them}."
 
 
 def _change(sign: str, count: int, noun: str) -> str:
