@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from tests import people
 from tests.projection import support
+from webapp.app import create_app
 from webapp.models import Source
+from webapp.security import COOKIE
 
 EVENTS = [
     {
@@ -98,3 +100,16 @@ def told(request, app, engine, settings):
     with engine.connect() as connection:
         uuid = connection.execute(select(Source.uuid).where(Source.id == source_id)).scalar_one()
     return Told(people.signed_in(app), source_id, f"ds_{uuid}")
+
+
+@pytest.fixture
+def visit(page, live_server, settings):
+    """Go to a path as somebody who is signed in."""
+    token = people.sign_in(create_app(settings).test_client())
+    page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
+
+    def go(path):
+        page.goto(live_server.url + path)
+        return page
+
+    return go

@@ -4,12 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from sqlalchemy import select
 
-from tests import people
 from tests.projection import support
 from tests.tables.conftest import EVENTS
-from webapp.app import create_app
 from webapp.models import Contact, Customer, Event, Source
-from webapp.security import COOKIE
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -23,19 +20,6 @@ def source(engine, settings):
     with engine.connect() as connection:
         uuid = connection.execute(select(Source.uuid).where(Source.id == source_id)).scalar_one()
     return source_id, f"ds_{uuid}"
-
-
-@pytest.fixture
-def visit(page, live_server, settings):
-    """Go to a path as somebody who is signed in."""
-    token = people.sign_in(create_app(settings).test_client())
-    page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
-
-    def go(path):
-        page.goto(live_server.url + path)
-        return page
-
-    return go
 
 
 def tell(engine, settings, source_id, name):
