@@ -21,6 +21,7 @@ from webapp.models import (
     Source,
 )
 from webapp.models.base import folded
+from webapp.services.placing import searchable
 
 DAY = 86_400_000_000
 SOME_DAY = 1_790_000_000_000_000  # 21 Sep 2026
@@ -85,7 +86,7 @@ def customer_row(source_id: int, external_id: str, **columns: Any) -> dict[str, 
         **columns,
     }
     row["sort_name"] = folded(row["name"] or external_id)
-    row["search"] = _searchable(row["name"], row["email"], external_id)
+    row["search"] = searchable(row["name"], row["email"], external_id)
     return row
 
 
@@ -112,12 +113,8 @@ def contact_row(source_id: int, customer_id: int, **columns: Any) -> dict[str, A
     }
     name = " ".join(filter(None, (row["first_name"], row["last_name"])))
     row["sort_name"] = folded(name or row["email"] or row["user_id"] or "")
-    row["search"] = _searchable(name, row["email"], row["user_id"])
+    row["search"] = searchable(name, row["email"], row["user_id"])
     return row
-
-
-def _searchable(*parts: str | None) -> str:
-    return "\n".join(folded(part) for part in parts if part)
 
 
 def sighting(

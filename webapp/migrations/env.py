@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from webapp.database import begin
 from webapp.models.base import Base
+from webapp.models.search import is_ours
 
 # Any number will do, as long as every Tributary takes the same one.
 ADVISORY_LOCK = 7_461_220_931
@@ -20,6 +21,7 @@ def run() -> None:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
+            include_name=is_ours,
             **current_app.extensions["migrate"].configure_args,
         )
         with context.begin_transaction():

@@ -7,10 +7,12 @@ from webapp.models.base import Base, now
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
 from webapp.models.event import Event
 from webapp.models.person import Company, Identifier, Person
+from webapp.models.search import SORTED
 from webapp.models.source import Rejection, Source, Tally, WebhookUrl
 from webapp.models.sync import Sync
 
 __all__ = [
+    "SORTED",
     "AttributeSighting",
     "AuditLine",
     "Base",

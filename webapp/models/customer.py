@@ -37,7 +37,7 @@ class Customer(Base):
     sort_name: Mapped[str]
     """`folded(name or external_id)`: what the name column sorts by."""
     search: Mapped[str]
-    """Folded name, e-mail and external id, one a line: what the search looks into."""
+    """Folded name, e-mail and external id, each behind two line feeds: what the search looks into."""
     created_at: Mapped[Micros]
     updated_at: Mapped[Micros]
     """When this row last became another; "12 new" counts by it."""

@@ -27,7 +27,7 @@ from webapp.models import (
     Tally,
     WebhookUrl,
 )
-from webapp.services import audit
+from webapp.services import audit, trigrams
 from webapp.services.placing import remove_origins
 from webapp.services.rebuild import erase
 
@@ -106,6 +106,8 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
         if gone := _erase_some(connection, model, sync.source_id):
             connection.execute(update(Sync).where(Sync.id == sync.id).values(done=sync.done + gone))
             return False
+    if not trigrams.forget(connection):
+        return False
     _close(connection, sync)
     return True
 

@@ -210,8 +210,11 @@ class Placing:
 
 
 def searchable(*parts: str | None) -> str:
-    """What a search looks into: the folded texts, one a line."""
-    return "\n".join(folded(part) for part in parts if part)
+    """What a search looks into: the folded texts, each behind two line feeds.
+
+    So the beginning of each, be it one letter, is a trigram that an index can find.
+    """
+    return "".join(f"\n\n{folded(part)}" for part in parts if part)
 
 
 def remove_origins(connection: Connection, origins: Iterable[str]) -> int:

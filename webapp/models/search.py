@@ -1,0 +1,46 @@
+"""What tables sort and search by: expressions and indexes of customers and contacts, on both databases.
+
+PostgreSQL finds any part of a text by trigrams of its extension `pg_trgm`. SQLite does with an FTS5 table beside
+each table, which holds trigrams only and is kept by triggers (`migrations/versions/0002...`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Index, func, literal_column
+
+from webapp.models.customer import Contact, Customer
+
+FTS = {"customers": "customers_fts", "contacts": "contacts_fts"}
+"""SQLite's trigram tables, by the table that they are about."""
+
+SORTED = {
+    Customer: ("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
+    Contact: ("email", "title", "user_id", "first_name", "last_name", "phone", "linked_in", "twitter"),
+}
+"""Text columns that have an index of their own to sort and compare by."""
+
+
+def sortable(column: Any) -> ColumnElement[Any]:
+    """What a text column sorts by: without case, and no longer than an index can hold."""
+    return func.substr(func.lower(column), literal_column("1"), literal_column("200"))
+
+
+def is_ours(name: str | None, type_: str, _parents: Any) -> bool:
+    """Whether the models describe a table or index of the database, for Alembic (`include_name`).
+
+    SQLite's trigram tables and PostgreSQL's trigram indexes are made by hand in a migration.
+    """
+    text = name or ""
+    if type_ == "table":
+        return not text.startswith(tuple(FTS.values()))
+    return type_ != "index" or text not in ("ix_customers_search", "ix_contacts_search")
+
+
+for _model, _names in SORTED.items():
+    _table = _model.__tablename__
+    for _name in _names:
+        Index(f"ix_{_table}_{_name}", sortable(getattr(_model, _name)), _model.id)
+    Index(f"ix_{_table}_source_id_id", _model.source_id, _model.id)
+Index("ix_customers_contacts", Customer.contacts, Customer.id)
