@@ -120,7 +120,7 @@ def test_policy_then_resync_changes_the_tables(app, engine, settings):
         f"The tables change with a re-sync: source resync {public_id}",
     ]
     assert row(app, public_id).applied_policy == "user"
-    assert told(run(app, "source", "resync", public_id)) == "Re-sync: done. −1 customer, −1 contact\n"
+    assert told(run(app, "source", "resync", public_id)) == "Re-sync: done. −1 customer, −1 contact.\n"
     with engine.connect() as connection:
         assert connection.scalars(select(Contact.user_id)).all() == ["bob"]
     again = told(run(app, "source", "policy", public_id, "company"))
