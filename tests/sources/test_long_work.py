@@ -65,6 +65,21 @@ def test_a_re_sync_runs_from_question_to_result(app, engine, settings, filled):
     assert row(app, filled).applied_policy == "company"
 
 
+def test_a_silent_worker_is_told_of_instead_of_a_time_that_grows(app, engine, filled):
+    """After a kill the page says that the work goes on, and promises no number of seconds."""
+    client, path = signed_in(app), f"/sources/{filled}/syncs"
+    post(client, path + "/new", path, kind="resync")
+    sync = work(engine)[0]
+    ago = now() - 12_000_000
+    move(engine, sync.id, state="running", started_at=ago - 1, heartbeat_at=ago, done=1, total=3)
+    part = soup(client.get(f"{path}/{sync.id}", headers={"HX-Request": "true"}))
+    assert text(part, ".progress__figures") == "1 of 3 people and companies · 33 %"
+    assert "another one goes on from here" in text(part, "#sync-silent")
+    move(engine, sync.id, heartbeat_at=now())
+    part = soup(client.get(f"{path}/{sync.id}", headers={"HX-Request": "true"}))
+    assert part.select_one("#sync-silent") is None
+
+
 def test_asking_twice_joins_the_work_under_way(app, engine, filled):
     """A double click, or two people, start one re-sync; the log has one line."""
     client, path = signed_in(app), f"/sources/{filled}/syncs"

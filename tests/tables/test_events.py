@@ -21,7 +21,11 @@ SENTENCES = [
 
 def test_every_event_says_what_became_of_it(told):
     """Nobody has to guess whether a call arrived, and why it made nothing."""
-    assert texts(told.page("/sources/SOURCE/events"), ".event-link") == SENTENCES
+    page = told.page("/sources/SOURCE/events")
+    assert texts(page, ".event-link") == SENTENCES
+    # The sentence begins with the outcome, and its colour says it too: no badge says it a third time.
+    assert texts(page, "tbody .badge") == []
+    assert texts(page, ".event-link--ignored") == ["ignored: page calls are not imported"]
 
 
 def test_outcomes_are_told_from_what_is_known_now(told, engine, settings):

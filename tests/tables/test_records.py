@@ -55,6 +55,7 @@ def test_every_value_of_a_contact_says_its_event_and_the_identifiers_say_who_tie
     page = told.page(address_of(engine, Contact, told))
     ids = event_ids(engine)
     known = facts(page, "attributes")
+    assert list(known)[:4] == ["First name", "Last name", "Email", "Title"]
     assert known["First name"][1].endswith(f"event {ids['m2']}")
     assert known["Title"] == ("Countess", known["Title"][1])
     assert known["Title"][1].endswith(f"event {ids['m3']}")

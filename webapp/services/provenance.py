@@ -21,6 +21,7 @@ from webapp.services.tables import CONTACTS, CUSTOMERS, Table
 MOST_CONTACTS = 50
 EVENTS = 25
 _LINKS = ("website_url", "linked_in", "twitter")
+_NAMES = ("name", "first_name", "last_name")  # stand first on a page
 _NOT_TOLD = ("name", "contacts", "lead_status", "source", "customer", "first_seen", "last_seen", "updated_at")
 
 
@@ -214,6 +215,7 @@ def _facts(
     standard = [(column.key, column.label) for column in table.standard if column.key not in _NOT_TOLD]
     if table is CUSTOMERS:
         standard.insert(0, ("name", "Name"))
+    standard.sort(key=lambda pair: pair[0] not in _NAMES)
     facts = [
         _fact(label, getattr(row, key), words.get(key), kept, link=key in _LINKS) for key, label in standard
     ]

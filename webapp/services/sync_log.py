@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from webapp.services.resync import Preview
 
 SHOWN = 10
+SILENT_AFTER = 5_000_000
 NAMES = {"resync": "Re-sync", "rebuild": "Rebuild from events", "deletion": "Deletion"}
 # What the counts of progress count, by kind of work.
 UNITS = {"resync": "people and companies", "rebuild": "events", "deletion": "rows"}
@@ -51,9 +52,15 @@ def state_in_words(sync: Sync) -> str:
     return _STATES.get(sync.state, sync.state)
 
 
+def silent(sync: Sync) -> bool:
+    """Whether its worker has said nothing for a while: it was ended, and the sweeper will find another."""
+    last = sync.heartbeat_at or sync.started_at
+    return bool(sync.running and last and now() - last > SILENT_AFTER)
+
+
 def seconds_left(sync: Sync) -> float | None:
-    """About how long it will still take; None until that can be told."""
-    if not (sync.running and sync.started_at and sync.total and sync.done):
+    """About how long it will still take; None until that can be told, and while nobody works on it."""
+    if not (sync.running and sync.started_at and sync.total and sync.done) or silent(sync):
         return None
     elapsed = (now() - sync.started_at) / 1_000_000
     return elapsed * max(0, sync.total - sync.done) / sync.done if elapsed >= 1 else None
