@@ -8,6 +8,7 @@ Standard library only, and no syntax newer than the check of Python's own versio
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import importlib.util
 import os
@@ -93,6 +94,8 @@ def _missing_programs() -> dict[str, tuple[str, str]]:
         missing["PostgreSQL"] = ("postgresql", "tests run on SQLite alone")
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         missing["Chromium"] = ("chromium fonts-liberation", "browser tests are skipped")
+    if ctypes.util.find_library("atomic") is None:  # playwright brings its own node, but not what that needs
+        missing["libatomic"] = ("libatomic1", "browser tests are skipped")
     return missing
 
 

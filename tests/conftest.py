@@ -1,5 +1,6 @@
 """What tests stand on: both databases, the application, a real queue, a real browser."""
 
+import ctypes.util
 import os
 import shutil
 import signal
@@ -236,8 +237,8 @@ def _wait_for(server: LiveServer, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A real browser, for this session."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed here (on Debian: apt-get install chromium)")
+    if CHROMIUM is None or ctypes.util.find_library("atomic") is None:
+        pytest.skip("Chromium is not installed here (on Debian: apt-get install chromium libatomic1)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
