@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -81,8 +81,8 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Run a server from `folder` (see `programs`) as long as the block lasts."""
+def running(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a server from `folder` (see `programs`) as long as the block lasts; `more` are settings of it."""
     home = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
     # PostgreSQL refuses to run as root; a package of it brings a user.
     who: dict[str, Any] = {}
@@ -97,7 +97,9 @@ def running(folder: Path) -> Iterator[Server]:
             cwd=home,
             **who,
         )
-        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options = [
+            part for name, value in {**_OPTIONS, **(more or {})}.items() for part in ("-c", f"{name}={value}")
+        ]
         with open(home / "log", "wb") as log:
             process = subprocess.Popen(
                 [folder / "postgres", "-D", data, "-k", home, *options],

@@ -135,7 +135,9 @@ def test_a_search_finds_any_part_in_any_case_and_without_accents(connection):
     assert rows(connection, q="pex.exam") == ["org_1"]
     assert rows(connection, q="ORG_3") == ["org_3"]
     assert rows(connection, q="0% wool_") == ["org_4"]
-    assert rows(connection, q="%") == ["org_4"]
+    assert rows(connection, q="wo") == rows(connection, q="0") == []
+    assert rows(connection, q="É") == rows(connection, q="el") == ["org_0"]
+    assert rows(connection, q="%") == rows(connection, q="la") == []
     assert rows(connection, q="nothing of the kind") == []
 
 

@@ -1,7 +1,7 @@
 """What tables sort and search by: expressions and indexes of customers and contacts, on both databases.
 
-PostgreSQL finds any part of a text by trigrams of its extension `pg_trgm`. SQLite does with an FTS5 table beside
-each table, which holds trigrams only and is kept by triggers (`migrations/versions/0002...`).
+PostgreSQL finds any part of a text by trigrams of its extension `pg_trgm`. SQLite does with an FTS5 table
+beside each table, which holds trigrams only and is kept by triggers (`migrations/versions/0002...`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from webapp.models.customer import Contact, Customer
 FTS = {"customers": "customers_fts", "contacts": "contacts_fts"}
 """SQLite's trigram tables, by the table that they are about."""
 
-SORTED = {
+SORTED: dict[Any, tuple[str, ...]] = {
     Customer: ("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
     Contact: ("email", "title", "user_id", "first_name", "last_name", "phone", "linked_in", "twitter"),
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 EXACT = 10_000
+LOOKED_AT = 50_000
+"""Rows looked at one by one for an exact number; where there are more of them, a sample has to do."""
 _WINDOWS = 25
 _SAMPLE = 10_000
 """Ids looked at, evenly over all there are, to estimate a number past EXACT."""
@@ -34,19 +36,35 @@ class Count:
         return f"{self} {one if self.number == 1 and self.exact else many}"
 
 
-def count(connection: Connection | Session, model: Any, where: ColumnElement[bool]) -> Count:
+def count(
+    connection: Connection | Session,
+    model: Any,
+    where: ColumnElement[bool],
+    candidates: Select[Any] | None = None,
+    least: int = 0,
+) -> Count:
     """Count rows, without ever reading a large table whole for a number.
 
     Args:
         connection: to ask with.
         model: the mapped class of the rows; has an `id`.
         where: which rows.
+        candidates: a query of ids by an index, among which all of these rows are; None when `where` is
+            one that an index answers to.
+        least: how many there are at least.
     """
-    few = select(literal(1)).select_from(model).where(where).limit(EXACT + 1).subquery()
-    number = connection.execute(select(func.count()).select_from(few)).scalar_one()
-    if number <= EXACT:
-        return Count(number)
-    return Count(max(EXACT, _rounded(_estimate(connection, model, where))), exact=False)
+    if candidates is None or _number(connection, candidates, LOOKED_AT) <= LOOKED_AT:
+        number = _number(connection, select(model.id).where(where), EXACT)
+        if number <= EXACT:
+            return Count(number)
+        least = max(least, EXACT)
+    return Count(max(least, _rounded(_estimate(connection, model, where))), exact=False)
+
+
+def _number(connection: Connection | Session, rows: Select[Any], most: int) -> int:
+    """How many rows a query has; one more than `most` when there are more."""
+    few = rows.limit(most + 1).subquery()
+    return int(connection.execute(select(func.count()).select_from(few)).scalar_one())
 
 
 def windows(connection: Connection | Session, model: Any) -> tuple[list[ColumnElement[bool]], float]:

@@ -18,7 +18,7 @@ _MOST = 12
 
 
 def match(texts: list[str]) -> str:
-    """SQLite's query for the rows that may hold all of some texts; the texts themselves have to be looked at too.
+    """SQLite's query for the rows that may hold all of some texts; each row has to be looked at too.
 
     Args:
         texts: folded, each of three letters or more.

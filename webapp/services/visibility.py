@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, true
@@ -29,6 +30,11 @@ def seen(connection: Connection | Session, model: Any, source_id: int | None = N
     Returns:
         A condition that leaves the table's own indexes in use: with nothing being deleted it asks nothing.
     """
-    hidden = connection.execute(select(Source.id).where(Source.state != ACTIVE)).scalars().all()
+    hidden = unseen(connection)
     allowed = model.source_id.not_in(hidden) if hidden else true()
     return allowed if source_id is None else (model.source_id == source_id) & allowed
+
+
+def unseen(connection: Connection | Session) -> Sequence[int]:
+    """Ids of the sources that are being deleted."""
+    return connection.execute(select(Source.id).where(Source.state != ACTIVE)).scalars().all()

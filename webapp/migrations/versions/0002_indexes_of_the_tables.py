@@ -24,10 +24,10 @@ class ExtensionMissing(Exception):
 
 def upgrade() -> None:
     for table, columns in SORTED.items():
-        # A line of its own begins with two line feeds, so that one or two letters at its beginning are a trigram.
+        # Each text begins behind two line feeds, so that one or two letters at its beginning are a trigram.
         feed = "chr(10)" if _is_postgresql() else "char(10)"
         lines = f"{feed} || {feed} || replace(search, {feed}, {feed} || {feed})"
-        op.execute(f"UPDATE {table} SET search = {lines} WHERE search <> ''")  # noqa: S608
+        op.execute(f"UPDATE {table} SET search = {lines} WHERE search <> ''")
         for column in columns:
             key = sa.text(f"substr(lower({column}), 1, 200)")
             op.create_index(f"ix_{table}_{column}", table, [key, "id"])
@@ -65,9 +65,10 @@ def _trigrams_of_postgresql() -> None:
             op.execute("CREATE EXTENSION pg_trgm")
         except sa.exc.DBAPIError as error:
             raise ExtensionMissing(
-                "PostgreSQL does not let this user create the extension pg_trgm, which the search needs. Nothing "
-                "was changed. Have an administrator run CREATE EXTENSION pg_trgm; in this database (on Debian it "
-                "comes with the server's package, elsewhere with postgresql-contrib), then start again."
+                "PostgreSQL does not let this user create the extension pg_trgm, which the search needs. "
+                "Nothing was changed. Have an administrator run CREATE EXTENSION pg_trgm; in this database "
+                "(on Debian it comes with the server's package, elsewhere with postgresql-contrib), then "
+                "start again."
             ) from error
     for table in SORTED:
         op.execute(f"CREATE INDEX ix_{table}_search ON {table} USING gin (search gin_trgm_ops)")
@@ -80,10 +81,10 @@ def _trigrams_of_sqlite() -> None:
             f"CREATE VIRTUAL TABLE {fts} USING fts5(search, content='{table}', content_rowid='id', "
             "tokenize='trigram case_sensitive 1', detail=none, columnsize=0)"
         )
-        op.execute(f"INSERT INTO {fts}({fts}) VALUES ('rebuild')")  # noqa: S608
-        add = f"INSERT INTO {fts}(rowid, search) VALUES (new.id, new.search);"  # noqa: S608
+        op.execute(f"INSERT INTO {fts}({fts}) VALUES ('rebuild')")
+        add = f"INSERT INTO {fts}(rowid, search) VALUES (new.id, new.search);"
         # The index is told what it loses, since it keeps no text of its own.
-        drop = f"INSERT INTO {fts}({fts}, rowid, search) VALUES ('delete', old.id, old.search);"  # noqa: S608
+        drop = f"INSERT INTO {fts}({fts}, rowid, search) VALUES ('delete', old.id, old.search);"
         moments = {
             "insert": ("INSERT", add),
             "update": (f"UPDATE OF search ON {table} WHEN old.search IS NOT new.search", drop + add),

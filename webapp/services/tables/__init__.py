@@ -3,8 +3,10 @@
 from webapp.services.tables.columns import CONTACTS, CUSTOMERS, Column, Table, columns_of, text_of, value_of
 from webapp.services.tables.cursor import Cursor
 from webapp.services.tables.filters import ALONE, OPERATORS, Filter
-from webapp.services.tables.query import News, Page, Scope, counted, ids_of, news, page, records, scope_of
+from webapp.services.tables.query import News, Page, counted, news, page, records
+from webapp.services.tables.scope import Scope, scope_of
 from webapp.services.tables.view import SIZES, View, read_view
+from webapp.services.tables.walking import ids_of
 
 __all__ = [
     "ALONE",

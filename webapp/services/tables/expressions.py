@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from webapp.models import Customer, Source
+from webapp.models.search import sortable
 from webapp.services.tables.columns import JSON, OTHER, TEXT, Column, Table
 
 # Zones that PostgreSQL takes; it refuses to read the rest instead of answering nothing.
@@ -45,7 +46,7 @@ def sort_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     if column.kind == OTHER:
         return _other(table, column)
     expression = getattr(table.model, column.key)
-    return func.lower(expression) if column.kind == TEXT else expression
+    return sortable(expression) if column.kind == TEXT else expression
 
 
 def joined(query: Select[Any], table: Table, column: Column) -> Select[Any]:

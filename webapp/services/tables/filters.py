@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, func, literal, or_
+from sqlalchemy import ColumnElement, String, and_, false, func, literal, select, true
 
 from webapp.domain.clock import iso, read_time, timestamp_form
+from webapp.models import Customer, Source
 from webapp.models.base import folded
+from webapp.models.search import sortable
 from webapp.services.tables import expressions
-from webapp.services.tables.columns import MICROS, Column, Table
+from webapp.services.tables.columns import JSON, MICROS, OTHER, TEXT, Column, Table
 
 # What each operator is called, in the order in which a page offers them.
 OPERATORS = {
@@ -46,6 +48,10 @@ _IN_WORDS = {
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _DAY = timedelta(days=1)
 LONGEST = 1000
+SHORTEST = 3
+"""Letters of a text that an index of trigrams finds anywhere; a shorter one it finds at a beginning only."""
+SEARCHED = ("name", "email", "external_id", "user_id")
+"""Columns whose texts the search looks into."""
 
 
 class Unreadable(ValueError):
@@ -153,11 +159,13 @@ def _span(column: Column, text: str) -> tuple[int, int]:
 def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
     """The rows that a filter lets through."""
     column = filter.column
+    if column.kind == OTHER:
+        return _other_condition(table, filter, dialect)
     if filter.operator in ALONE:
         kept = _kept(table, column, dialect)
         return kept.is_(None) if filter.operator == "empty" else kept.is_not(None)
     if isinstance(filter.value, str):
-        return _text_condition(table, filter, filter.value, dialect)
+        return _text_condition(table, column, filter, dialect)
     key = expressions.sort_key(table, column, dialect)
     if isinstance(filter.value, tuple):
         return _time_condition(key, filter.operator, filter.value, column, dialect)
@@ -168,31 +176,86 @@ def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]
     return {"greater": key > number, "less": key < number}.get(filter.operator, key == number)
 
 
+def is_indexed(filter: Filter) -> bool:
+    """Whether an index leads to the rows that a filter lets through."""
+    if filter.operator == "is":
+        return filter.column.kind != JSON
+    return filter.operator == "contains" and searched(filter) is not None
+
+
+def searched(filter: Filter) -> str | None:
+    """What the search column must hold where a filter lets a row through; None when it says nothing of it."""
+    if filter.operator != "contains" or filter.column.key not in SEARCHED:
+        return None
+    wanted = folded(filter.text)
+    return wanted if len(wanted) >= SHORTEST else None
+
+
+def _other_condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
+    """A filter on what stands in another table: the rows there are found first, then those here by key."""
+    model, key = (Customer, "customer_id") if filter.column.key == "customer" else (Source, "source_id")
+    if filter.operator in ALONE:  # each row has a source, and each contact a customer
+        return false() if filter.operator == "empty" else true()
+    text: ColumnElement[Any] = Customer.sort_name if model is Customer else Source.name  # type: ignore[assignment]
+    wanted = str(filter.value)
+    if model is Customer:
+        wanted = folded(wanted)
+        found = holds(text, wanted, dialect) if filter.operator == "contains" else text == wanted
+    elif filter.operator == "contains":
+        found = contains(text, wanted, dialect)
+    else:
+        found = func.lower(text) == func.lower(literal(wanted, String))
+    there: ColumnElement[bool] = getattr(table.model, key).in_(select(model.id).where(found))
+    return there
+
+
 def _kept(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     # A customer that told no name is shown by its external id, and yet has no name.
     if column.key == "name" and table.one == "customer":
         return table.model.name
+    # What is sorted by has the index.
+    return (
+        expressions.sort_key(table, column, dialect) if column.kind == TEXT else _text(table, column, dialect)
+    )
+
+
+def _text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     return expressions.text(table, column, dialect)
 
 
-def _text_condition(table: Table, filter: Filter, value: str, dialect: str) -> ColumnElement[bool]:
-    text = expressions.text(table, filter.column, dialect)
-    is_folded = filter.column.key in ("name", "customer")
-    wanted = folded(value) if is_folded else value
+def _text_condition(table: Table, column: Column, filter: Filter, dialect: str) -> ColumnElement[bool]:
+    text, value = _text(table, column, dialect), str(filter.value)
+    if column.key == "name":
+        wanted = folded(value)
+        return holds(text, wanted, dialect) if filter.operator == "contains" else text == wanted
     if filter.operator == "contains":
-        return contains(text, wanted, dialect)
-    # SQLite's lower() knows ASCII only; what was typed letter by letter is found all the same.
-    lowered = func.lower(literal(wanted, String))
-    return text == wanted if is_folded else or_(func.lower(text) == lowered, text == wanted)
+        return contains(text, value, dialect)
+    wanted_text = literal(value, String)
+    same = func.lower(text) == func.lower(wanted_text)
+    if column.kind == JSON:
+        return same
+    # What the index holds is the beginning, which is whole for all but very long texts.
+    return and_(sortable(text) == sortable(wanted_text), same)
+
+
+def holds(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a folded text holds another folded text somewhere."""
+    if dialect == "sqlite":
+        return func.instr(text, literal(wanted, String)) > 0
+    return text.like(literal(_pattern(wanted), String), escape="\\")
 
 
 def contains(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[bool]:
     """Whether a text holds another somewhere, in any case; no character of it is a wildcard."""
-    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    pattern = literal(f"%{escaped}%", String)
+    pattern = literal(_pattern(wanted), String)
     if dialect == "postgresql":
         return text.ilike(pattern, escape="\\")
     return text.like(pattern, escape="\\")
+
+
+def _pattern(wanted: str) -> str:
+    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def _time_condition(

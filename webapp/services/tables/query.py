@@ -1,43 +1,23 @@
-"""The rows of a view: one page of them by key, all of them in order, and those that came since."""
+"""The rows of a view: one page of them by key, how many there are, and those that came since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, func, literal, select, tuple_
+from sqlalchemy import Connection, Integer, func, select
 
 from webapp.models import Customer
-from webapp.models.base import folded
 from webapp.services import visibility
 from webapp.services.counting import Count, count
-from webapp.services.tables import expressions, filters
 from webapp.services.tables.columns import Table
-from webapp.services.tables.cursor import Cursor, Key
-from webapp.services.tables.view import View
+from webapp.services.tables.cursor import Cursor
+from webapp.services.tables.scope import Scope
+from webapp.services.tables.walking import walk
 
 Record = dict[str, Any]
 MOST_NEWS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which rows a view is about.
-
-    Attributes:
-        connection: to read with.
-        view: what is asked for.
-        where: the condition that a row must meet.
-    """
-
-    connection: Connection
-    view: View
-    where: ColumnElement[bool]
-
-    @property
-    def dialect(self) -> str:
-        return self.connection.dialect.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +63,13 @@ class News:
         return bool(self.new or self.changed)
 
 
-def scope_of(connection: Connection, view: View, source_id: int | None = None) -> Scope:
-    """The rows that a view is about.
-
-    Args:
-        connection: to read with.
-        view: what is asked for.
-        source_id: for the table of one source.
-    """
-    table, dialect = view.table, connection.dialect.name
-    conditions = [visibility.seen(connection, table.model, source_id)]
-    if view.search:
-        conditions.append(filters.contains(table.model.search, folded(view.search), dialect))
-    conditions += [filters.condition(table, each, dialect) for each in view.filters]
-    return Scope(connection, view, and_(*conditions))
-
-
 def counted(scope: Scope, page: Page | None = None) -> Count:
     """How many rows the view has; a first page that is all there is has them counted already."""
     if page is not None and page.previous is None and page.next is None:
         return Count(len(page.records))
-    return count(scope.connection, scope.view.table.model, scope.where)
+    least = len(page.records) + 1 if page is not None else 0
+    model = scope.view.table.model
+    return count(scope.connection, model, scope.gathered, scope.candidates, least)
 
 
 def page(scope: Scope, cursor: Cursor | None = None) -> Page:
@@ -118,7 +84,7 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
         cursor = None
     model = view.table.model
     moment = scope.connection.execute(select(func.max(model.updated_at))).scalar() or 0
-    found = _walk(scope, cursor, view.size + 1)
+    found = walk(scope, cursor, view.size + 1)
     more = len(found) > view.size
     found = found[: view.size]
     back = cursor is not None and cursor.back
@@ -132,69 +98,6 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
         next=Cursor(view.ordering, found[-1][1], found[-1][0]) if after and found else None,
         moment=moment,
     )
-
-
-def _walk(scope: Scope, cursor: Cursor | None, limit: int) -> list[tuple[int, Key]]:
-    """Ids and sort keys from a cursor on. Rows without a key stand at the end, whichever way it is sorted.
-
-    They are a query of their own, so that each query is a plain range of an index.
-    """
-    view = scope.view
-    key = expressions.sort_key(view.table, view.sort, scope.dialect)
-    back = cursor is not None and cursor.back
-    parts = [False] if view.sort.required else [False, True]  # those with a key, those without
-    found: list[tuple[int, Key]] = []
-    for empty in reversed(parts) if back else parts:
-        at = cursor
-        if cursor is not None and empty != (cursor.key is None):
-            if empty == back:
-                continue
-            at = None
-        found += _part(scope, key, empty, at, limit - len(found), view.descending != back)
-        if len(found) >= limit:
-            break
-    return found
-
-
-def _part(
-    scope: Scope, key: ColumnElement[Any], empty: bool, at: Cursor | None, limit: int, descending: bool
-) -> list[tuple[int, Key]]:
-    id = scope.view.table.model.id
-    shown: ColumnElement[Any] = literal(None) if empty else key
-    query = select(id, shown.label("key")).where(scope.where).limit(limit)
-    order: list[ColumnElement[Any]] = [id] if empty else [key, id]
-    if not scope.view.sort.required:
-        query = query.where(key.is_(None) if empty else key.is_not(None))
-    if at is not None:
-        here: list[ColumnElement[Any]] = [literal(at.id)]
-        if not empty:
-            here.insert(0, literal(at.key, None if scope.dialect == "sqlite" else key.type))
-        place, mark = tuple_(*order), tuple_(*here)
-        query = query.where(place < mark if descending else place > mark)
-    query = query.order_by(*[each.desc() if descending else each for each in order])
-    query = expressions.joined(query, scope.view.table, scope.view.sort)
-    return [(row.id, row.key) for row in scope.connection.execute(query)]
-
-
-def ids_of(scope: Scope, order: Sequence[ColumnElement[Any]] | None = None) -> Iterator[int]:
-    """The ids of every row of a view, in its order, without ever holding them all.
-
-    Args:
-        scope: of the view.
-        order: another order than the view's.
-    """
-    view = scope.view
-    key = expressions.sort_key(view.table, view.sort, scope.dialect)
-    id = view.table.model.id
-    if order is None:
-        keys = [key.desc(), id.desc()] if view.descending else [key, id]
-        order = keys if view.sort.required else [key.is_(None), *keys]
-        query = expressions.joined(select(id), view.table, view.sort)
-    else:
-        query = select(id)
-    query = query.where(scope.where).order_by(*order)
-    options = {"stream_results": True, "yield_per": 1000}
-    yield from scope.connection.execute(query, execution_options=options).scalars()
 
 
 def records(connection: Connection, table: Table, ids: Sequence[int]) -> list[Record]:
@@ -240,7 +143,8 @@ def news(scope: Scope, since: int) -> News:
         since: the page's `moment`.
     """
     model = scope.view.table.model
-    later = select(model.created_at).where(model.updated_at > since, scope.where).limit(MOST_NEWS).subquery()
+    query = select(model.created_at).where(model.updated_at > since, scope.within, scope.hidden)
+    later = query.limit(MOST_NEWS).subquery()
     new = func.sum((later.c.created_at > since).cast(Integer))
     total, fresh = scope.connection.execute(select(func.count(), new).select_from(later)).one()
     return News(int(fresh or 0), total - int(fresh or 0))

@@ -1,0 +1,87 @@
+"""What benchmarks share: a database to fill, times taken, and their report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from tests import postgres
+
+SERVER = {"shared_buffers": "1GB", "work_mem": "64MB", "maintenance_work_mem": "512MB", "max_wal_size": "4GB"}
+"""Settings of a throw-away PostgreSQL of some size, beside those of the tests."""
+
+
+@contextmanager
+def database(asked: str) -> Iterator[str]:
+    """The URL of an empty database, gone afterwards when it was made here.
+
+    Args:
+        asked: `sqlite`, `postgresql` (a server of our own is started), or the URL of an empty database.
+    """
+    if asked == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
+            yield f"sqlite:///{folder}/bench.db"
+    elif asked == "postgresql":
+        folder_ = postgres.programs()
+        if folder_ is None:
+            sys.exit("PostgreSQL is not installed here (on Debian: apt-get install postgresql).")
+        with postgres.running(folder_, SERVER) as server:
+            yield server.url(server.create())
+    else:
+        yield asked
+
+
+def timed(function: Callable[[], Any], times: int, longest: float = 20.0) -> list[float]:
+    """Seconds that each of some calls takes, after one that is not counted.
+
+    Args:
+        function: what is measured.
+        times: how often.
+        longest: seconds after which no further call is made.
+    """
+    function()
+    taken: list[float] = []
+    while len(taken) < times and (len(taken) < 3 or sum(taken) < longest):
+        start = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def summary(taken: list[float]) -> dict[str, float]:
+    """Median and 95th percentile of some times, in milliseconds."""
+    p95 = quantiles(taken, n=20, method="inclusive")[-1] if len(taken) > 1 else taken[0]
+    return {"median_ms": round(median(taken) * 1000, 2), "p95_ms": round(p95 * 1000, 2)}
+
+
+def machine() -> dict[str, Any]:
+    """Where numbers were taken: processors, memory, Python."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processors": os.cpu_count(),
+        "memory_gib": round(pages * size / 2**30, 1),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def report(path: Path | None, results: dict[str, Any]) -> None:
+    """Write results as JSON where that is wanted."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def name_of(url: str) -> str:
+    """`sqlite` or `postgresql`: what a report calls a database."""
+    return make_url(url).get_backend_name()

@@ -1,0 +1,145 @@
+"""How long pages of the data tables take, at some sizes, and how that grows.
+
+`.venv/bin/python -m bench.tables [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+
+from bench import common, filling
+from tests import people
+from tests.conftest import migrate, settings_for
+from webapp.app import create_app
+from webapp.database import make_engine
+from webapp.services import tables
+from webapp.services.tables import CONTACTS, CUSTOMERS, Cursor, Table, expressions
+
+SIZES = (10_000, 100_000, 1_000_000)
+TIMES = 20
+Case = tuple[str, Callable[[], Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.tables", description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--rows", type=int, help="customers, and as many contacts; 10,000 to 1,000,000 unless given"
+    )
+    parser.add_argument(
+        "--database", default="sqlite", help="sqlite, postgresql, or the URL of an empty database"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
+    asked = parser.parse_args()
+    sizes = (asked.rows,) if asked.rows else SIZES
+    found: dict[int, dict[str, dict[str, float]]] = {}
+    for rows in sizes:
+        with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
+            found[rows] = _measured(url, Path(folder), rows)
+        _show(found)
+    results = {"bench": "tables", "database": asked.database, "machine": common.machine(), "rows": found}
+    common.report(asked.json, results)
+
+
+def _measured(url: str, folder: Path, rows: int) -> dict[str, dict[str, float]]:
+    settings = settings_for(url, folder / "data")
+    migrate(settings)
+    engine = make_engine(settings)
+    started = time.monotonic()
+    filling.fill(engine, rows)
+    print(
+        f"{common.name_of(url)}: filled {rows:,} customers and contacts in {time.monotonic() - started:.0f} s"
+    )
+    app = create_app(settings)
+    client = people.signed_in(app)
+    cases = [*_cases(client, engine, settings.secret_key, CUSTOMERS, rows)]
+    cases += _cases(client, engine, settings.secret_key, CONTACTS, rows)
+    found = {}
+    for name, call in cases:
+        found[name] = common.summary(common.timed(call, TIMES, longest=10.0))
+        print(f"  {name:<44} {found[name]['median_ms']:>9.1f} {found[name]['p95_ms']:>9.1f}", flush=True)
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+    engine.dispose()
+    return found
+
+
+def _cases(client: FlaskClient, engine: Engine, secret: str, table: Table, rows: int) -> list[Case]:
+    def get(**args: Any) -> Callable[[], Any]:
+        address = f"/{table.noun}?{urlencode(args, doseq=True)}"
+
+        def call() -> None:
+            response = client.get(address)
+            assert response.status_code == 200, address
+
+        return call
+
+    def csv() -> None:
+        # A hundred thousand rows of the stream, whatever there are.
+        response = client.get(f"/{table.noun}.csv", buffered=False)
+        lines = 0
+        for piece in response.response:
+            lines += piece.count(b"\n")
+            if lines >= 100_000:
+                break
+        response.close()
+
+    deep = _deep(engine, table, rows, secret)
+    cases: list[Case] = [("first page", get()), ("deep page", get(page=deep)), ("100 rows", get(size=100))]
+    for column in table.standard:
+        for sign, way in (("", "ascending"), ("-", "descending")):
+            order = {} if sign + column.key == table.sort else {"sort": sign + column.key}
+            cases.append((f"sort {column.key} {way}", get(**order)))
+    custom = ("plan", "seats", "signed_at") if table is CUSTOMERS else ("role", "score", "newsletter")
+    cases += [(f"sort custom {key}", get(sort=f"-custom.{key}")) for key in custom]
+    filters = (
+        ["country:is:DE", "custom.plan:is:pro"]
+        if table is CUSTOMERS
+        else ["title:is:engineer", "custom.role:is:owner"]
+    )
+    rare = f"{filling.WORDS[7]}{rows - rows % 15 - 8}." if table is CUSTOMERS else f"{rows - 7}@"
+    cases += [
+        ("search, few hits", get(q=rare)),
+        ("search, many hits", get(q="example")),
+        ("search, many hits, sorted by name", get(q="example", sort="name")),
+        ("search, some hits", get(q=f"{'maple' if table is CUSTOMERS else 'lamport'}1")),
+        ("search, one letter", get(q="n")),
+        ("search, no hits", get(q="zzzzqq")),
+        ("filter by a standard and a custom attribute", get(f=filters)),
+        ("filters, search and sort", get(f=filters, q="ma", sort="-last_seen")),
+        ("filter by a rare custom value", get(f=f"custom.{custom[1]}:greater:100000")),
+        ("news", lambda: client.get(f"/{table.noun}/news?since=1")),
+        ("CSV, 100,000 rows", csv),
+    ]
+    return [(f"{table.noun}: {name}", call) for name, call in cases]
+
+
+def _deep(engine: Engine, table: Table, rows: int, secret: str) -> str:
+    """The address of the page in the middle of the table."""
+    with engine.connect() as connection:
+        view = tables.read_view(table, tables.columns_of(connection, table), {})
+        key, id = expressions.sort_key(table, view.sort, engine.dialect.name), table.model.id
+        query = select(id, key.label("key")).order_by(key.desc(), id.desc()).offset(rows // 2).limit(1)
+        row = connection.execute(query).one()
+        return Cursor(view.ordering, row.key, row.id).dump(secret)
+
+
+def _show(found: dict[int, dict[str, dict[str, float]]]) -> None:
+    sizes = sorted(found)
+    print(f"\n{'milliseconds, median / p95':<55}" + "".join(f"{size:>20,}" for size in sizes) + "    growth")
+    for name in found[sizes[0]]:
+        cells = [f"{found[s][name]['median_ms']:>10.1f} / {found[s][name]['p95_ms']:>7.1f}" for s in sizes]
+        growth = found[sizes[-1]][name]["median_ms"] / max(found[sizes[0]][name]["median_ms"], 0.01)
+        print(f"{name:<55}{''.join(cells)}{growth:>9.1f}")
+
+
+if __name__ == "__main__":
+    main()
