@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from flask import Flask
@@ -46,6 +47,11 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
 ]
 HTMX = "htmx"
+
+# The same examples in every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.hookimpl(wrapper=True)
