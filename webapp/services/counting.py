@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, s
 from sqlalchemy.orm import Session
 
 EXACT = 10_000
-LOOKED_AT = 50_000
+LOOKED_AT = 20_000
 """Rows looked at one by one for an exact number; where there are more of them, a sample has to do."""
 _WINDOWS = 25
 _SAMPLE = 10_000
@@ -41,6 +41,7 @@ def count(
     model: Any,
     where: ColumnElement[bool],
     candidates: Select[Any] | None = None,
+    reached: ColumnElement[bool] | None = None,
     least: int = 0,
 ) -> Count:
     """Count rows, without ever reading a large table whole for a number.
@@ -51,10 +52,11 @@ def count(
         where: which rows.
         candidates: a query of ids by an index, among which all of these rows are; None when `where` is
             one that an index answers to.
+        reached: the same condition, said so that the best index is taken; `where` itself unless given.
         least: how many there are at least.
     """
     if candidates is None or _number(connection, candidates, LOOKED_AT) <= LOOKED_AT:
-        number = _number(connection, select(model.id).where(where), EXACT)
+        number = _number(connection, select(model.id).where(where if reached is None else reached), EXACT)
         if number <= EXACT:
             return Count(number)
         least = max(least, EXACT)

@@ -69,7 +69,7 @@ def counted(scope: Scope, page: Page | None = None) -> Count:
         return Count(len(page.records))
     least = len(page.records) + 1 if page is not None else 0
     model = scope.view.table.model
-    return count(scope.connection, model, scope.gathered, scope.candidates, least)
+    return count(scope.connection, model, scope.hidden, scope.candidates, scope.gathered, least)
 
 
 def page(scope: Scope, cursor: Cursor | None = None) -> Page:

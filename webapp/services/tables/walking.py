@@ -130,7 +130,8 @@ class _Walk:
         return self.scope.whole and (self.scope.source_id is None or by_source)
 
     def _query(self, where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-        query = select(self.scope.view.table.model.id, self._shown(self.part.order).label("key")).where(*self.part.where, *where)
+        query = select(self.scope.view.table.model.id, self._shown(self.part.order).label("key"))
+        query = query.where(*self.part.where, *where)
         if self.scope.view.sort.key in _BY_SOURCE:
             query = query.where(self.scope.within)
         return expressions.joined(query, self.scope.view.table, self.scope.view.sort)
