@@ -90,7 +90,9 @@ def _parts(scope: Scope) -> list[_Part]:
     key = expressions.sort_key(view.table, view.sort, scope.dialect)
     if view.sort.required:
         return [_Part(..., (), (key, id))]
-    return [_Part(..., (key.is_not(None),), (key, id)), _Part(None, (key.is_(None),), (key, id))]
+    # Both follow the same index; each database sees it in its own wording only.
+    order = (id,) if scope.dialect == "sqlite" else (key, id)
+    return [_Part(..., (key.is_not(None),), (key, id)), _Part(None, (key.is_(None),), order)]
 
 
 def _sources(scope: Scope) -> list[_Part]:

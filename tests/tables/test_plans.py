@@ -1,0 +1,139 @@
+"""The indexes are in use: what the database says it would do, for each sort and search of the tables."""
+
+import re
+
+import pytest
+from sqlalchemy import event
+
+from bench import filling
+from webapp.services import tables
+from webapp.services.counting import LOOKED_AT
+from webapp.services.tables import CONTACTS, CUSTOMERS
+
+ROWS = 4000
+SORTED = re.compile(r"Sort Key|USE TEMP B-TREE FOR ORDER BY")
+READS_ALL = re.compile(r"Seq Scan on (customers|contacts)|SCAN (customers|contacts)(?! USING)")
+
+
+@pytest.fixture
+def filled(engine):
+    """Some thousand customers and contacts, and the source that told of them."""
+    source_id = filling.fill(engine, ROWS)
+    with engine.connect() as connection:
+        yield connection, source_id
+
+
+def scope_of(connection, table, source_id=None, **args):
+    """The rows of a view as an address asks for it."""
+    columns = tables.columns_of(connection, table, source_id)
+    view = tables.read_view(table, columns, {k: v if isinstance(v, list) else [v] for k, v in args.items()})
+    assert view.problems == ()
+    return tables.scope_of(connection, view, source_id)
+
+
+def plans(connection, ask):
+    """What the database would do for each statement about the tables that `ask` runs."""
+    told = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if re.search(r"FROM (customers|contacts)", statement):
+            told.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    ask()
+    event.remove(connection, "before_cursor_execute", note)
+    assert told
+    how = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    return [
+        "\n".join(str(row) for row in connection.exec_driver_sql(f"{how} {statement}", parameters))
+        for statement, parameters in told
+    ]
+
+
+@pytest.mark.parametrize("table", [CUSTOMERS, CONTACTS], ids=lambda table: table.noun)
+def test_every_column_sorts_along_an_index_both_ways_on_every_page(filled, table):
+    """A page of a million rows must not be sorted out of all of them, wherever it is."""
+    connection, _ = filled
+    for column in table.standard:
+        for sign in ("", "-"):
+            scope = scope_of(connection, table, sort=sign + column.key)
+            first = tables.page(scope)
+            assert first.next is not None
+            for cursor in (None, first.next, tables.page(scope, first.next).previous):
+                for plan in plans(connection, lambda c=cursor, s=scope: tables.page(s, c)):
+                    assert not SORTED.search(plan) or "Incremental Sort" in plan, (column.key, sign, plan)
+                    assert not READS_ALL.search(plan), (column.key, sign, plan)
+
+
+@pytest.mark.parametrize("table", [CUSTOMERS, CONTACTS], ids=lambda table: table.noun)
+def test_a_source_s_table_follows_its_own_indexes(filled, table):
+    """The usual sorts of one source's table pass by no other source's rows."""
+    connection, source_id = filled
+    for sort in ("name", "-first_seen", "-last_seen", "updated_at"):
+        scope = scope_of(connection, table, source_id, sort=sort)
+        found = plans(connection, lambda s=scope: tables.page(s))
+        name = "sort_name" if sort == "name" else sort.removeprefix("-")
+        assert any(f"ix_{table.noun}_source_id_{name}" in plan for plan in found), (sort, found)
+
+
+def test_a_search_is_answered_by_trigrams(filled, monkeypatch):
+    """What is found in few rows is not looked for in all of them, be the search long or one letter."""
+    connection, _ = filled
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDE", 10)  # as in a table of millions
+    index = "customers_fts VIRTUAL TABLE INDEX|ix_customers_search"
+    for search in ("onyx3989.", "hopper"):
+        scope = scope_of(connection, CUSTOMERS, q=search)
+        found = plans(connection, lambda s=scope: tables.page(s))
+        assert re.search(index, found[-2]) or re.search(index, "".join(found)), found
+    assert len(tables.page(scope_of(connection, CUSTOMERS, q="onyx3989.")).records) == 1
+    assert len(tables.page(scope_of(connection, CUSTOMERS, q="org_39", size="100")).records) == 100
+
+
+def test_a_filter_for_one_value_is_answered_by_its_index(filled, monkeypatch):
+    """Customers of one country are found by it, and then only these are looked at."""
+    connection, _ = filled
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDE", 10)
+    scope = scope_of(connection, CUSTOMERS, f=["country:is:nl", "custom.plan:is:pro"], sort="city")
+    found = plans(connection, lambda: tables.page(scope))
+    assert any("ix_customers_country" in plan for plan in found), found
+    shown = tables.page(scope)
+    assert {record["country"] for record in shown.records} == {"NL"}
+    assert {record["custom"]["plan"] for record in shown.records} == {"pro"}
+
+
+@pytest.mark.parametrize("stride", [1, 3, 50])
+def test_what_a_walk_did_not_find_is_gathered_in_the_same_order(filled, monkeypatch, stride):
+    """Where a walk is given up shows nowhere: pages are the same, and none is skipped or repeated."""
+    connection, source_id = filled
+    asked = [
+        {"q": "map", "sort": "-city"},
+        {"f": ["country:is:de"], "q": "or", "sort": "state"},
+        {"f": ["custom.plan:is:enterprise", "country:empty"], "sort": "source"},
+        {"f": ["name:contains:kelp"], "sort": "-custom.seats"},
+    ]
+    for args in asked:
+        monkeypatch.setattr("webapp.services.tables.walking.STRIDE", stride)
+        scope = scope_of(connection, CUSTOMERS, **args)
+        paged, cursor = [], None
+        for _ in range(5):
+            page = tables.page(scope, cursor)
+            paged += [record["id"] for record in page.records]
+            if (cursor := page.next) is None:
+                break
+        whole = list(tables.ids_of(scope))
+        assert len(whole) > 10
+        assert paged == whole[: len(paged)], args
+    assert list(tables.ids_of(scope_of(connection, CUSTOMERS, source_id)))
+
+
+def test_a_count_is_exact_as_far_as_an_index_reaches_and_a_sample_beyond(filled, monkeypatch):
+    """A number never costs the reading of a large table, and what is exact is said so."""
+    connection, _ = filled
+    assert tables.counted(scope_of(connection, CUSTOMERS)).number == ROWS
+    monkeypatch.setattr("webapp.services.counting.LOOKED_AT", 1000)
+    assert LOOKED_AT > 1000
+    rare = tables.counted(scope_of(connection, CUSTOMERS, q="onyx3989."))
+    assert (rare.number, rare.exact) == (1, True)
+    custom = tables.counted(scope_of(connection, CUSTOMERS, f=["custom.plan:is:pro"]))
+    assert not custom.exact
+    assert 400 < custom.number < 1000
