@@ -59,10 +59,13 @@ def test_every_column_sorts_along_an_index_both_ways_on_every_page(filled, table
             scope = scope_of(connection, table, sort=sign + column.key)
             first = tables.page(scope)
             assert first.next is not None
-            for cursor in (None, first.next, tables.page(scope, first.next).previous):
+            second = tables.page(scope, first.next)
+            for cursor in (None, first.next, second.previous):
                 for plan in plans(connection, lambda c=cursor, s=scope: tables.page(s, c)):
-                    assert not SORTED.search(plan) or "Incremental Sort" in plan, (column.key, sign, plan)
                     assert not READS_ALL.search(plan), (column.key, sign, plan)
+                    # Only 25 rows are left before the second page: these PostgreSQL rather sorts.
+                    is_sorted = SORTED.search(plan) and "Incremental Sort" not in plan
+                    assert not is_sorted or cursor == second.previous, (column.key, sign, plan)
 
 
 @pytest.mark.parametrize("table", [CUSTOMERS, CONTACTS], ids=lambda table: table.noun)
