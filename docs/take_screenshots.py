@@ -98,7 +98,7 @@ def tour(page: Page, address: str) -> None:
     page.click("main a:has-text('Delete This Source')")
     page.wait_for_selector("#confirm-name")
     photograph(page, "delete")
-    page.goto(production.replace("customers", "contacts") + "?size=100&f=title:filled")
+    page.goto(production.replace("customers", "contacts") + "?size=100&f=custom.first_channel:filled")
     for path in page.eval_on_selector_all("tr[data-href]", "rows => rows.map(row => row.dataset.href)"):
         page.goto(address + path)
         if page.locator("#tied tbody tr").count() > 1:  # somebody who was an anonymous visitor first

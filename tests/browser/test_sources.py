@@ -117,7 +117,7 @@ def test_a_re_sync_shows_its_progress_and_its_end(page, live_server):
     page.goto(page.url.replace("/connect", "/settings"))
     page.get_by_role("link", name="Re-sync data").click()
     dialog = page.get_by_role("dialog", name="Re-sync data?")
-    expect(dialog).to_contain_text("Nothing will change")
+    expect(dialog).to_contain_text("No customer or contact will be added or removed")
     dialog.get_by_role("button", name="Re-sync data").click()
     expect(page.locator("#sync progress")).to_be_visible()
     engine = make_engine(live_server.settings)

@@ -135,9 +135,13 @@ def test_requests_that_were_turned_away_are_counted_with_their_reasons(told, eng
     """Whoever wonders where their calls went finds them here."""
     with begin(engine) as connection:
         row = {"source_id": told.source_id, "status": 400, "reason": "the body is not JSON", "count": 1200}
-        connection.execute(insert(Rejection), [row | {"last_at": factories.SOME_DAY}])
+        once = {"status": 413, "reason": "too large", "count": 1}
+        connection.execute(
+            insert(Rejection), [each | {"last_at": factories.SOME_DAY} for each in (row, row | once)]
+        )
     shown = texts(told.page("/sources/SOURCE/events"), "#rejections dl")[0]
     assert "400 · 1,200 times" in shown
+    assert "413 · 1 time too large" in shown
     assert "the body is not JSON" in shown
 
 

@@ -75,7 +75,7 @@ def preview_in_words(preview: Preview) -> str:
         _change("−", preview.contacts_go, "contact"),
         _waiting(preview.waiting) if preview.contacts_go or preview.customers_go else "",
     ]
-    return ", ".join(part for part in parts if part) or "Nothing will change"
+    return ", ".join(part for part in parts if part) or "No customer or contact will be added or removed"
 
 
 def result_in_words(sync: Sync) -> str:
@@ -96,9 +96,8 @@ def result_in_words(sync: Sync) -> str:
         return "Everything is as it was before."
     if sync.state != "done":
         return changes
-    return " ".join(
-        part for part in (changes + "." if changes else "Nothing changed.", _comparison(result)) if part
-    )
+    done = f"{changes or 'No customer or contact was added or removed'}."
+    return " ".join(part for part in (done, _comparison(result)) if part)
 
 
 def _comparison(result: Mapping[str, Any]) -> str:
