@@ -169,11 +169,18 @@ class _Walk:
         self, keys: Sequence[ColumnElement[Any]], here: Sequence[ColumnElement[Any]]
     ) -> list[ColumnElement[bool]]:
         row, place = tuple_(*keys[-len(here) :]), tuple_(*here)
-        return [row < place if self.descending else row > place]
+        found = [row < place if self.descending else row > place]
+        if self.scope.view.sort.key == "customer":  # the two are of two tables, and no index holds both
+            found.append(keys[0] <= here[0] if self.descending else keys[0] >= here[0])
+        return found
 
     def _until(self, bound: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
-        row, place = tuple_(*self.part.order[-len(bound) :]), tuple_(*bound)
-        return row >= place if self.descending else row <= place
+        keys = self.part.order[-len(bound) :]
+        row, place = tuple_(*keys), tuple_(*bound)
+        whole = row >= place if self.descending else row <= place
+        if self.scope.view.sort.key != "customer":
+            return whole
+        return whole & (keys[0] >= bound[0] if self.descending else keys[0] <= bound[0])
 
     def _place(self, cursor: Cursor) -> Sequence[ColumnElement[Any]]:
         return self._at(cursor.id, cursor.key)
