@@ -68,9 +68,9 @@ def test_a_source_is_named_as_long_as_it_is_there(app, engine):
         )
         audit.record(connection, "source.paused", source_uuid="11")
         audit.record(connection, "source.deleted", source_uuid="22", name="Old site")
-        audit.record(connection, "source.erased", source_uuid="22", rows=7)
+        audit.record(connection, "source.erased", source_uuid="22", rows=288_007)
     assert rows(client.get("/audit-log"))[:3] == [
-        ("Command line", "erased ds_22: 7 rows"),
+        ("Command line", "erased ds_22: 288,007 rows"),
         ("Command line", "began to delete the source Old site"),
         ("Command line", "paused the source Website"),
     ]
@@ -150,3 +150,10 @@ def test_sentences_name_no_secret(app):
     with app.app_context():
         assert accounts.users(db.session())
     assert link.rsplit("/", 1)[1] not in client.get("/audit-log").text
+
+
+def test_the_filter_speaks_as_the_pages_do():
+    """What a button calls “Import” is not “heeded” in the log."""
+    assert audit.label("attribute.heeded") == "Attribute imported again"
+    assert audit.label("source.resynced") == "Source re-synced"
+    assert audit.label("user.signed_in") == "User signed in"

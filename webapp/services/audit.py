@@ -40,7 +40,7 @@ SENTENCES = {
     "source.rebuilt": "asked for a rebuild of {name}",
     "source.exported": "exported the source {name}",
     "source.deleted": "began to delete the source {name}",
-    "source.erased": "erased {name}: {rows} rows",
+    "source.erased": "erased {name}: {rows}",
     "attribute.hidden": "hid the custom attribute {key} of {entity}s",
     "attribute.shown": "showed the custom attribute {key} of {entity}s again",
     "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
@@ -49,7 +49,10 @@ SENTENCES = {
 # What a detail is called where its bare value would not read well.
 WORDS: dict[str, Callable[[Any], str]] = {
     "role": lambda role: f"{'an' if str(role)[:1] in 'aeiou' else 'a'} {role}",
+    "rows": lambda rows: f"{rows:,} {'row' if rows == 1 else 'rows'}",
 }
+# Codes whose own words are not those of the pages.
+LABELS = {"attribute.heeded": "Attribute imported again", "source.resynced": "Source re-synced"}
 COMMAND_LINE = "Command line"
 
 
@@ -120,8 +123,8 @@ def sentence(action: str, details: Mapping[str, Any]) -> str:
 
 
 def label(action: str) -> str:
-    """A code in words, for a filter: `Source url regenerated`."""
-    return action.replace(".", " ").replace("_", " ").capitalize()
+    """A code in words, for a filter: `Source regenerated`."""
+    return LABELS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def lines(
