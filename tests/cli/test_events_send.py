@@ -163,7 +163,7 @@ def test_what_never_succeeds_is_given_up_in_the_end(commands, archive):
         result = send(commands, archive(2), receiver.url, "--for", "1s")
     assert result.exit_code == 1
     assert counted(result, "Not delivered") == 2
-    assert "2 × status 503 (line " in result.output
+    assert "2 × status 503 (lines 1, 2)" in result.output
     assert len(receiver.requests) > 4
 
 

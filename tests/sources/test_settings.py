@@ -207,7 +207,7 @@ def test_a_viewer_reads_the_settings_and_never_the_url(app, engine):
     answer = client.get(path + "/settings")
     assert token not in answer.text
     page = soup(answer)
-    assert not page.select("main form, #webhook, #delete, #pause")
+    assert not page.select("main form, #webhook, #delete, #pause, #resync")
     assert "The email or UserID is created" in text(page, "#general")
     token_of_form = {"X-CSRFToken": page.select_one("input[name=csrf_token]")["value"]}
     for act in ("/settings", "/webhook-url", "/pause", "/resumption", "/syncs", "/deletion"):

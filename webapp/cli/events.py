@@ -147,10 +147,10 @@ def in_words(report: Report, elapsed: float) -> list[str]:
 def _by_reason(counts: dict[str, int], examples: dict[str, list[int]] | None = None) -> str:
     parts = []
     for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        lines = (examples or {}).get(reason)
-        named = (
-            f" (line {', '.join(map(str, lines))}{', ...' if len(lines) < count else ''})" if lines else ""
-        )
+        lines = sorted((examples or {}).get(reason, ()))
+        word = "line" if count == 1 else "lines"
+        more = ", ..." if len(lines) < count else ""
+        named = f" ({word} {', '.join(map(str, lines))}{more})" if lines else ""
         parts.append(f"{count:,} × {reason}{named}")
     return f": {'; '.join(parts)}" if parts else ""
 
