@@ -32,6 +32,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.deletions",
     "webapp.views.exports",
     "webapp.views.customers",
+    "webapp.views.saved_views",
     "webapp.views.contacts",
     "webapp.views.events",
     "webapp.views.waiting",

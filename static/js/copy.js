@@ -25,7 +25,27 @@
     }, SAID_MS);
   }
 
+  // A text beside its own small button, such as an id in a table.
+  async function copyText(button) {
+    const input = document.createElement("textarea");
+    input.value = button.dataset.copyText;
+    input.className = "visually-hidden";
+    document.body.append(input);
+    try {
+      await write(input);
+      toast("Copied");
+    } catch {
+      toast("Copying is not allowed here. Select the text, and press Ctrl+C.");
+    }
+    input.remove();
+    button.focus();
+  }
+
+  const toast = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: { text } }));
+
   document.addEventListener("click", async (event) => {
+    const small = event.target.closest("[data-copy-text]");
+    if (small) return copyText(small);
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const input = document.getElementById(button.dataset.copy);

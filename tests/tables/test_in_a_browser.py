@@ -110,3 +110,47 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(visit, source, engi
         assert page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), path
+
+
+def test_keys_lead_through_the_table_and_a_question_mark_shows_them(visit, source):
+    """Whoever works here all day needs no mouse."""
+    page = visit("/contacts?sort=name")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent") == "Ada Lovelace"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/contacts/con_*")
+
+
+def test_an_address_is_copied_from_its_cell(visit, source):
+    """The commonest thing to do with an e-mail address is to take it elsewhere."""
+    page = visit("/contacts")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the email ada@acme.example").click()
+    page.locator(".toast", has_text="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "ada@acme.example"
+
+
+def test_columns_move_and_a_view_is_kept_by_name(visit, source):
+    """What one has set up once is one click away from then on."""
+    page = visit("/customers")
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("link", name="Move Email forward").click()
+    page.wait_for_url("**/customers?c=email&c=name*")
+    page.get_by_role("link", name="Move Country forward").click()
+    page.wait_for_url("**/customers?c=email&c=country*")
+    page.keyboard.press("Escape")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Save this view as").fill("By address")
+    page.get_by_role("button", name="Save view").click()
+    page.locator(".toast", has_text="is saved").wait_for()
+    page.goto(page.url.split("?")[0])
+    page.locator("summary", has_text="Views").click()
+    page.get_by_role("link", name="By address").click()
+    page.wait_for_url("**/customers?c=email&c=country*")
+    assert page.locator("thead th").first.inner_text().strip() == "Email"
+    assert not Axe().run(page).response["violations"]

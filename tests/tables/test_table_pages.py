@@ -39,15 +39,19 @@ def test_a_source_shows_its_own_tables_under_its_tabs(told):
 def test_columns_can_be_chosen_and_custom_attributes_are_columns(told):
     """Everything that was told can be put beside everything else."""
     page = told.page("/customers?c=name&c=custom.seats&c=custom.plan")
-    assert texts(page, "thead th") == ["Customer", "plan", "seats"]
-    assert texts(page, "tbody td") == ["<b>pro</b>", "12"]
+    assert texts(page, "thead th") == ["Customer", "seats", "plan"]
+    assert texts(page, "tbody td") == ["12", "<b>pro</b>"]
     offered = [box["value"] for box in page.select("input[name=c]")]
     assert {"custom.plan", "custom.seats", "external_id", "first_seen"} <= set(offered)
     assert [box["value"] for box in page.select("input[name=c][checked]")] == [
         "name",
-        "custom.plan",
         "custom.seats",
+        "custom.plan",
     ]
+    # Each of them can go forward or back, also without a script.
+    up = page.select_one("a[aria-label='Move plan forward']")["href"]
+    assert texts(told.page(up), "thead th") == ["Customer", "plan", "seats"]
+    assert page.select_one("a[aria-label='Move plan back']") is None
 
 
 def test_the_form_works_without_javascript(told):
@@ -141,7 +145,7 @@ def test_the_csv_button_gives_the_view(told):
     assert re.fullmatch(
         r'attachment; filename="contacts-\d{4}-\d\d-\d\d.csv"', answer.headers["Content-Disposition"]
     )
-    assert answer.text == "name,phone,custom.age\r\nAda Lovelace,+44 20 1,36\r\n"
+    assert answer.text == "name,custom.age,phone\r\nAda Lovelace,36,+44 20 1\r\n"
     of_source = told.client.get(f"/sources/{told.id}/customers.csv?c=external_id")
     assert of_source.text == "external_id\r\norg_1\r\n"
 

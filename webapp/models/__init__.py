@@ -7,6 +7,7 @@ from webapp.models.base import Base, now
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
 from webapp.models.event import Event
 from webapp.models.person import Company, Identifier, Person
+from webapp.models.saved_view import SavedView
 from webapp.models.search import SORTED
 from webapp.models.source import Rejection, Source, Tally, WebhookUrl
 from webapp.models.sync import Sync
@@ -27,6 +28,7 @@ __all__ = [
     "Login",
     "Person",
     "Rejection",
+    "SavedView",
     "Source",
     "Sync",
     "Tally",

@@ -55,15 +55,15 @@ def count(
         reached: the same condition, said so that the best index is taken; `where` itself unless given.
         least: how many there are at least.
     """
-    if candidates is None or _number(connection, candidates, LOOKED_AT) <= LOOKED_AT:
-        number = _number(connection, select(model.id).where(where if reached is None else reached), EXACT)
-        if number <= EXACT:
-            return Count(number)
+    if candidates is None or number(connection, candidates, LOOKED_AT) <= LOOKED_AT:
+        found = number(connection, select(model.id).where(where if reached is None else reached), EXACT)
+        if found <= EXACT:
+            return Count(found)
         least = max(least, EXACT)
     return Count(max(least, _rounded(_estimate(connection, model, where))), exact=False)
 
 
-def _number(connection: Connection | Session, rows: Select[Any], most: int) -> int:
+def number(connection: Connection | Session, rows: Select[Any], most: int) -> int:
     """How many rows a query has; one more than `most` when there are more."""
     few = rows.limit(most + 1).subquery()
     return int(connection.execute(select(func.count()).select_from(few)).scalar_one())

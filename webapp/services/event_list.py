@@ -15,7 +15,7 @@ from webapp.domain.identity import anonymous_key, company_key, user_key
 from webapp.models import Contact, Event, Identifier, Person, Rejection, Source, Tally, WebhookUrl
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
 from webapp.services import outcomes
-from webapp.services.counting import EXACT, Count
+from webapp.services.counting import Count, count
 
 PAGE = 50
 STATES = {"ignored": IGNORED, "pending": PENDING, "parked": PARKED}
@@ -174,10 +174,10 @@ def late_calls(session: Session, source: Source) -> int:
 
 
 def _count(session: Session, source: Source, kind: str) -> Count:
-    own = Event.source_id == source.id
-    few = select(literal(1)).where(own, outcome_condition(source, kind)).limit(EXACT + 1)
-    number = session.scalar(select(func.count()).select_from(few.subquery())) or 0
-    return Count(number) if number <= EXACT else Count(EXACT, exact=False)
+    wanted = and_(Event.source_id == source.id, outcome_condition(source, kind))
+    # What waits and what is parked has an index; the rest is looked for among the source's events.
+    among = wanted if kind in ("pending", "parked") else Event.source_id == source.id
+    return count(session, Event, wanted, select(Event.id).where(among))
 
 
 def outcome_condition(source: Source, kind: str) -> ColumnElement[bool]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, String, case, collate
 
 from webapp.domain.clock import iso
 from webapp.models import Source, now
-from webapp.services import attributes, csv_files, tables
+from webapp.services import attributes, csv_files, tables, xlsx
 from webapp.services.rows import chunks
 from webapp.services.tables import CONTACTS, CUSTOMERS, Column, Scope, Table
-from webapp.services.tables.columns import CUSTOM, JSON
+from webapp.services.tables.columns import CUSTOM, JSON, MICROS
 
 # The files of a source, column by column.
 FILES = {
@@ -59,6 +59,28 @@ def view_csv(scope: Scope) -> Iterator[bytes]:
     """
     columns = scope.view.columns
     yield from _csv(scope, [column.key for column in columns], columns, None)
+
+
+def view_xlsx(scope: Scope) -> Iterator[bytes]:
+    """A view of a table as a workbook in pieces, with numbers as numbers and times as times.
+
+    Args:
+        scope: of the view; its connection stays open until the last piece.
+    """
+    columns = scope.view.columns
+    cells = ([_cell(record, column) for column in columns] for record in _records(scope, None))
+    title = scope.view.table.noun.capitalize()
+    return xlsx.workbook(title, [column.key for column in columns], cells)
+
+
+def _cell(record: tables.Record, column: Column) -> xlsx.Cell:
+    value = tables.value_of(record, column)
+    if value is None:
+        return None
+    if column.kind == MICROS:
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(value))
+    is_number = isinstance(value, int | Decimal) and column.type in ("Integer", "Decimal", "Boolean")
+    return value if is_number else tables.text_of(record, column)
 
 
 def source_csv(connection: Connection, table: Table, source_id: int) -> Iterator[bytes]:
@@ -106,7 +128,7 @@ def stream_zip(engine: Engine, source: Source) -> Iterator[bytes]:
 
 
 def _zip(engine: Engine, source_id: int, name: str, at: int) -> Iterator[bytes]:
-    buffer = _Pipe()
+    buffer = xlsx.Pipe()
     with _snapshot(engine) as connection, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in (CUSTOMERS, CONTACTS):
             with archive.open(_entry(f"{table.noun}.csv", at), "w") as file:
@@ -121,14 +143,15 @@ def _csv(
     scope: Scope, header: Sequence[str], columns: Sequence[Column], order: Sequence[ColumnElement[Any]] | None
 ) -> Iterator[bytes]:
     """The one way in which rows become CSV."""
-    table = scope.view.table
-    ids = tables.ids_of(scope, order)
-    found = (
-        record for some in chunks(ids, _ROWS) for record in tables.records(scope.connection, table, some)
-    )
+    found = _records(scope, order)
     return csv_files.lines(
         header, ([tables.text_of(record, column) for column in columns] for record in found)
     )
+
+
+def _records(scope: Scope, order: Sequence[ColumnElement[Any]] | None) -> Iterator[tables.Record]:
+    for some in chunks(tables.ids_of(scope, order), _ROWS):
+        yield from tables.records(scope.connection, scope.view.table, some)
 
 
 def _content_order(scope: Scope) -> list[ColumnElement[Any]]:
@@ -168,22 +191,3 @@ def _readme(name: str, at: int) -> str:
         "(it begins with =, +, -, @, a tab or a carriage return) has an apostrophe in front; numbers\r\n"
         "and phone numbers have not.\r\n"
     )
-
-
-class _Pipe(io.RawIOBase):
-    """What the zip is written to: it keeps what was written until that is taken."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, piece: Any) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
-
-    def taken(self) -> bytes:
-        """Everything written since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)

@@ -37,6 +37,13 @@ def csv() -> ResponseReturnValue:
     return table_page.csv(CUSTOMERS)
 
 
+@bp.get("/customers.xlsx")
+@viewer_may
+def xlsx() -> ResponseReturnValue:
+    """Send the view as a workbook."""
+    return table_page.xlsx(CUSTOMERS)
+
+
 @bp.get("/sources/<source_id>/customers")
 @viewer_may
 def of_source(source_id: str) -> ResponseReturnValue:
@@ -56,6 +63,13 @@ def news_of_source(source_id: str) -> ResponseReturnValue:
 def csv_of_source(source_id: str) -> ResponseReturnValue:
     """Send the view of a source's customers as a file."""
     return table_page.csv(CUSTOMERS, source_or_404(source_id))
+
+
+@bp.get("/sources/<source_id>/customers.xlsx")
+@viewer_may
+def xlsx_of_source(source_id: str) -> ResponseReturnValue:
+    """Send the view of a source's customers as a workbook."""
+    return table_page.xlsx(CUSTOMERS, source_or_404(source_id))
 
 
 @bp.get("/customers/<customer_id>")

@@ -9,7 +9,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_timedelta
 from flask import Flask, url_for
@@ -102,6 +102,11 @@ def weblink(value: str | None) -> str | None:
     return text if parts.scheme.lower() in ("http", "https") and parts.netloc else None
 
 
+def query(args: dict[str, list[str]]) -> str:
+    """Write the arguments of an address: `q=acme&sort=name`."""
+    return urlencode(args, doseq=True)
+
+
 def attrs(values: dict[str, object]) -> Markup:
     """Write HTML attributes from a macro's keyword arguments: `hx_get="/x"` is ` hx-get="/x"`.
 
@@ -127,7 +132,7 @@ def asset(app: Flask, filename: str) -> str:
     return url_for("static", filename=filename, v=_fingerprint(path, path.stat().st_mtime_ns))
 
 
-FILTERS = (number, counted, iso, exact, ago, duration, percent, initial, weblink, attrs)
+FILTERS = (number, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
 
 
 def register(app: Flask) -> None:

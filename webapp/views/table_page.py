@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Response, abort, current_app, make_response, redirect, render_template, request, url_for
@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 
 from webapp.extensions import db
 from webapp.models import Source, now
-from webapp.services import export, tables
+from webapp.security import current_user
+from webapp.services import export, saved_views, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
 from webapp.views.arguments import instant
 from webapp.views.filters import iso
 from webapp.views.source_page import frame, is_part
 
 PART = "tables/_answer.html"
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NEW_FILTER = ("field", "operator", "value")
 
 
@@ -52,13 +54,24 @@ def news(table: Table, source: Source | None = None) -> ResponseReturnValue:
 
 def csv(table: Table, source: Source | None = None) -> ResponseReturnValue:
     """Exactly the view as a CSV file, sent while it is made."""
+    return _file(table, source, "csv", "text/csv", export.view_csv)
+
+
+def xlsx(table: Table, source: Source | None = None) -> ResponseReturnValue:
+    """Exactly the view as a workbook, sent while it is made."""
+    return _file(table, source, "xlsx", WORKBOOK, export.view_xlsx)
+
+
+def _file(
+    table: Table, source: Source | None, suffix: str, type_: str, make: Callable[[Scope], Iterator[bytes]]
+) -> ResponseReturnValue:
     view = _scope(db.session().connection(), table, source).view
     if view.problems:
         abort(422, " ".join(view.problems))
-    stream = _lines(current_app.extensions["sqlalchemy"].engine, view, source.id if source else None)
-    name = f"{table.noun}-{iso(now())[:10]}.csv"
+    stream = _pieces(current_app.extensions["sqlalchemy"].engine, view, source.id if source else None, make)
+    name = f"{table.noun}-{iso(now())[:10]}.{suffix}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(stream, mimetype="text/csv", headers=headers)
+    return Response(stream, mimetype=type_, headers=headers)
 
 
 def address(table: Table, source: Source | None, args: dict[str, Any], what: str = "") -> str:
@@ -106,9 +119,12 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "url": url,
         "here": address(table, source, {}),
         "csv_href": address(table, source, view.args, "csv"),
+        "xlsx_href": address(table, source, view.args, "xlsx"),
         "news_href": _news_address(
             table, source, view, page.moment, fill=not page.records and cursor is None
         ),
+        "saved_views": saved_views.of(db.session(), table.noun, current_user.id),
+        "saved_url": lambda args: address(table, source, args),
         "text_of": tables.text_of,
         "operators": tables.OPERATORS,
         "sizes": tables.SIZES,
@@ -131,6 +147,8 @@ def _part(context: dict[str, Any], table: Table, source: Source | None, view: Vi
     return response
 
 
-def _lines(engine: Any, view: View, source_id: int | None) -> Iterator[bytes]:
+def _pieces(
+    engine: Any, view: View, source_id: int | None, make: Callable[[Scope], Iterator[bytes]]
+) -> Iterator[bytes]:
     with engine.connect() as connection:
-        yield from export.view_csv(tables.scope_of(connection, view, source_id))
+        yield from make(tables.scope_of(connection, view, source_id))

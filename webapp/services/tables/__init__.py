@@ -3,7 +3,7 @@
 from webapp.services.tables.columns import CONTACTS, CUSTOMERS, Column, Table, columns_of, text_of, value_of
 from webapp.services.tables.cursor import Cursor
 from webapp.services.tables.filters import ALONE, OPERATORS, Filter
-from webapp.services.tables.query import News, Page, counted, news, page, records
+from webapp.services.tables.query import News, Page, Record, counted, news, page, records
 from webapp.services.tables.scope import Scope, scope_of
 from webapp.services.tables.view import SIZES, View, read_view
 from webapp.services.tables.walking import ids_of
@@ -19,6 +19,7 @@ __all__ = [
     "Filter",
     "News",
     "Page",
+    "Record",
     "Scope",
     "Table",
     "View",

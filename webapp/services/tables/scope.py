@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, column, se
 
 from webapp.models.base import folded
 from webapp.models.search import FTS
-from webapp.services import trigrams, visibility
+from webapp.services import counting, trigrams, visibility
 from webapp.services.tables import filters
 from webapp.services.tables.view import View
 
@@ -70,6 +70,13 @@ class Scope:
         if self.texts and self.dialect == "sqlite":
             return self._matching()
         return select(self.view.table.model.id).where(*self.indexed)
+
+    @cached_property
+    def reaches_many(self) -> bool:
+        """Whether the indexes lead to so many rows that these are better met on the way than gathered."""
+        if len(self.indexed) == 1:
+            return False
+        return counting.number(self.connection, self.candidates, counting.LOOKED_AT) > counting.LOOKED_AT
 
     def _matching(self) -> Select[Any]:
         name = FTS[self.view.table.noun]

@@ -88,6 +88,17 @@ class View:
         """This view without search and filters."""
         return replace(self, search="", filters=())
 
+    def moved(self, column: Column, by: int) -> View:
+        """This view with one of its columns nearer to the front (-1) or to the end (1)."""
+        others = [each for each in self.columns if each != column]
+        at = max(0, min(len(others), self.columns.index(column) + by))
+        return replace(self, columns=(*others[:at], column, *others[at:]))
+
+    @property
+    def choice(self) -> tuple[Column, ...]:
+        """Every column: those that are shown in their order, then the others."""
+        return (*self.columns, *(each for each in self.available.values() if each not in self.columns))
+
     def showing(self, columns: Sequence[Column]) -> View:
         """This view with other columns."""
         return replace(self, columns=tuple(columns))
@@ -128,8 +139,8 @@ def _first(args: Args, name: str) -> str:
 
 
 def _columns(available: Mapping[str, Column], keys: Sequence[str]) -> tuple[Column, ...]:
-    wanted = set(keys)
-    return tuple(column for column in available.values() if column.key in wanted) or preset(available)
+    """The columns asked for, each once, in the order in which they are asked for."""
+    return tuple(available[key] for key in dict.fromkeys(keys) if key in available) or preset(available)
 
 
 def _sort(

@@ -22,6 +22,8 @@ from webapp.services.tables.scope import Scope
 
 STRIDE = 10_000
 """Rows that a walk looks at before it is given up."""
+LONGER = 10
+"""How many times as many when there are too many rows to gather."""
 
 # Columns for which the rows of one source have an index of their own.
 _BY_SOURCE = ("name", "first_seen", "last_seen", "updated_at", "source")
@@ -116,14 +118,19 @@ class _Walk:
             return _pairs(self._along(self._query(self._behind(here)).where(self.scope.where), limit))
         if self.scope.view.sort.kind == JSON:  # no index to walk along
             return self._gathered(here, limit)
-        bound = self._bound(here)
-        near = self._query(self._behind(here)).where(self.scope.hidden)
-        if bound is not None:
-            near = near.where(self._until(bound))
-        found = _pairs(self._along(near, limit))
-        if bound is not None and len(found) < limit:
-            found += self._gathered(bound, limit - len(found))
-        return found
+        found: list[tuple[int, Key]] = []
+        for stride in (STRIDE, STRIDE * LONGER):
+            bound = self._bound(here, stride)
+            near = self._query(self._behind(here)).where(self.scope.hidden)
+            if bound is not None:
+                near = near.where(self._until(bound))
+            found += _pairs(self._along(near, limit - len(found)))
+            if bound is None or len(found) >= limit:
+                return found
+            here = bound
+            if not self.scope.reaches_many:
+                break
+        return found + self._gathered(here, limit - len(found))
 
     @property
     def _is_plain(self) -> bool:
@@ -145,9 +152,11 @@ class _Walk:
         order = [each.desc() if self.descending else each for each in self.part.order]
         return self.scope.connection.execute(query.order_by(*order).limit(limit)).all()
 
-    def _bound(self, here: Sequence[ColumnElement[Any]] | None) -> Sequence[ColumnElement[Any]] | None:
+    def _bound(
+        self, here: Sequence[ColumnElement[Any]] | None, stride: int
+    ) -> Sequence[ColumnElement[Any]] | None:
         """The place at which the walk is given up; None when the part ends before."""
-        rows = self._along(self._query(self._behind(here)).offset(STRIDE), 1)
+        rows = self._along(self._query(self._behind(here)).offset(stride), 1)
         return self._at(rows[0].id, rows[0].key) if rows else None
 
     def _gathered(self, bound: Sequence[ColumnElement[Any]] | None, limit: int) -> list[tuple[int, Key]]:
