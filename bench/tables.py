@@ -26,6 +26,8 @@ from webapp.services.tables import CONTACTS, CUSTOMERS, Cursor, Table, expressio
 
 SIZES = (10_000, 100_000, 1_000_000)
 TIMES = 20
+CSV_ROWS = 100_000
+CSV = "CSV per 100,000 rows"
 Case = tuple[str, Callable[[], Any]]
 
 
@@ -64,7 +66,10 @@ def _measured(url: str, folder: Path, rows: int) -> dict[str, dict[str, float]]:
     cases += _cases(client, engine, settings.secret_key, CONTACTS, rows)
     found = {}
     for name, call in cases:
-        found[name] = common.summary(common.timed(call, TIMES, longest=10.0))
+        taken = common.timed(call, TIMES, longest=10.0)
+        if name.endswith(CSV) and rows < CSV_ROWS:
+            taken = [seconds * CSV_ROWS / rows for seconds in taken]
+        found[name] = common.summary(taken)
         print(f"  {name:<44} {found[name]['median_ms']:>9.1f} {found[name]['p95_ms']:>9.1f}", flush=True)
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
@@ -88,7 +93,7 @@ def _cases(client: FlaskClient, engine: Engine, secret: str, table: Table, rows:
         lines = 0
         for piece in response.response:
             lines += piece.count(b"\n")
-            if lines >= 100_000:
+            if lines >= CSV_ROWS:
                 break
         response.close()
 
@@ -117,7 +122,7 @@ def _cases(client: FlaskClient, engine: Engine, secret: str, table: Table, rows:
         ("filters, search and sort", get(f=filters, q="ma", sort="-last_seen")),
         ("filter by a rare custom value", get(f=f"custom.{custom[1]}:greater:100000")),
         ("news", lambda: client.get(f"/{table.noun}/news?since=1")),
-        ("CSV, 100,000 rows", csv),
+        (CSV, csv),
     ]
     return [(f"{table.noun}: {name}", call) for name, call in cases]
 
