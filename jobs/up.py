@@ -24,6 +24,7 @@ from jobs.broker import Broker, BrokerMissing, find
 from jobs.supervisor import Child, Supervisor
 from webapp.app import create_app
 from webapp.config import BadSetting, Settings
+from webapp.database import CannotMigrate
 from webapp.extensions import db
 from webapp.services import accounts
 
@@ -144,6 +145,8 @@ def prepare_database(settings: Settings, work: Callable[[], Result]) -> Result:
                 return work()
             finally:
                 db.engine.dispose()
+    except CannotMigrate as error:
+        raise CannotStart(str(error)) from error
     except SQLAlchemyError as error:
         # The error's own text may hold the connection string, so only its kind is told.
         kind = type(getattr(error, "orig", None) or error).__name__

@@ -74,8 +74,10 @@ def migrate(settings: Settings) -> None:
     """Make the tables, in the way that a real start does."""
     app = create_app(settings)
     with app.app_context():
-        upgrade()
-        db.engine.dispose()
+        try:
+            upgrade()
+        finally:
+            db.engine.dispose()
 
 
 @pytest.fixture(scope="session")

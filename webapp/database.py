@@ -25,6 +25,10 @@ _will_write: ContextVar[bool] = ContextVar("will_write", default=False)
 BUSY_TIMEOUT = 10_000
 
 
+class CannotMigrate(Exception):
+    """The tables cannot be brought up to date; the text says why, and what would do."""
+
+
 def json_dumps(value: Any) -> str:
     """JSON text for a JSON column; decimals stay numbers with the digits they came with."""
     return _encoder.encode(value).decode()

@@ -7,6 +7,8 @@ Revises: 0001
 import sqlalchemy as sa
 from alembic import op
 
+from webapp.database import CannotMigrate
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -16,10 +18,6 @@ SORTED = {
     "customers": ("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
     "contacts": ("email", "title", "user_id", "first_name", "last_name", "phone", "linked_in", "twitter"),
 }
-
-
-class ExtensionMissing(Exception):
-    """PostgreSQL does not let this user create the extension; says what to do."""
 
 
 def upgrade() -> None:
@@ -64,7 +62,7 @@ def _trigrams_of_postgresql() -> None:
         try:
             op.execute("CREATE EXTENSION pg_trgm")
         except sa.exc.DBAPIError as error:
-            raise ExtensionMissing(
+            raise CannotMigrate(
                 "PostgreSQL does not let this user create the extension pg_trgm, which the search needs. "
                 "Nothing was changed. Have an administrator run CREATE EXTENSION pg_trgm; in this database "
                 "(on Debian it comes with the server's package, elsewhere with postgresql-contrib), then "

@@ -135,6 +135,9 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
         yield Finding("Database", PROBLEM, f"PostgreSQL {version} is too old.", fix)
     else:
         yield Finding("Database", OK, f"PostgreSQL {version}.")
+    if connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")) is None:
+        fix = "As the database's owner, or else an administrator: CREATE EXTENSION pg_trgm; in this database."
+        yield Finding("Search", PROBLEM, "The extension pg_trgm is missing, which the search needs.", fix)
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding == "UTF8":
         yield Finding("Encoding", OK, "UTF8.")
