@@ -48,8 +48,11 @@ def test_an_account_is_removed_after_a_question(live_server, page):
     page.fill("#email", "ada@example.com")
     page.fill("#password", "four louder otters")
     page.press("#password", "Enter")
+    page.wait_for_selector(".sidebar >> text=Your profile")
     page.goto(f"{live_server.url}/users")
     page.click("text=grace@example.com")
+    # Loaded, with its scripts: before that the link leads to a page that asks.
+    page.wait_for_url("**/users/*")
     page.click("[data-dialog=remove-user]")
     page.wait_for_selector("dialog[open]")
     page.keyboard.press("Escape")
