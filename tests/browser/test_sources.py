@@ -46,6 +46,7 @@ def add_source(page, server, name="Website"):
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Save and Continue Configuration in Segment").click()
     expect(page.locator("h1")).to_have_text("Continue in Segment")
+    page.wait_for_load_state()  # with its scripts, which Copy needs
     return page.input_value("#webhook-url")
 
 
