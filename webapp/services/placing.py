@@ -122,7 +122,7 @@ class Placing:
         known = self._customer_ids(origins)
         new = [uuid for uuid in plan.customers if uuid not in known]
         rows = [self._customer_row(uuid, columns) for uuid, columns in plan.customers.items()]
-        upsert(self.connection, Customer, rows, ("uuid",), keep=KEPT)
+        upsert(self.connection, Customer, rows, ("uuid",), keep=KEPT, moment="updated_at")
         if new:
             query = select(Customer.uuid, Customer.id)
             known |= {row.uuid: row.id for row in select_in(self.connection, query, Customer.uuid, new)}
@@ -163,7 +163,7 @@ class Placing:
         uuids = plan.contacts.keys() | plan.no_contact
         before = {row.uuid: row.customer_id for row in select_in(self.connection, query, Contact.uuid, uuids)}
         rows = [self._contact_row(person, customer_ids[origin]) for person, origin in plan.contacts.values()]
-        upsert(self.connection, Contact, rows, ("uuid",), keep=("created_at",))
+        upsert(self.connection, Contact, rows, ("uuid",), keep=("created_at",), moment="updated_at")
         after = {row["uuid"]: row["customer_id"] for row in rows}
         dropped = before.keys() - after.keys()
         delete_in(self.connection, Contact, Contact.uuid, dropped)

@@ -13,11 +13,14 @@ from sqlalchemy import (
     Connection,
     Row,
     Table,
+    Text,
     TextClause,
     any_,
     bindparam,
     literal,
+    select,
     text,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -52,6 +55,7 @@ def upsert(
     rows: Sequence[dict[str, Any]],
     key: tuple[str, ...],
     keep: tuple[str, ...] = (),
+    moment: str | None = None,
 ) -> None:
     """Insert rows, or update those whose key is there already.
 
@@ -60,6 +64,8 @@ def upsert(
         rows: all with the same columns.
         key: the columns of a unique constraint.
         keep: columns that an update leaves as they are.
+        moment: for a table of many indexes whose key is one column: its column that says when a row last
+            became another. SQLite, which writes the index of every column set, then sets what differs only.
     """
     if not rows:
         return
@@ -68,8 +74,46 @@ def upsert(
     if connection.dialect.name == "postgresql":
         statement = _upsert_arrays(model, columns, key, keep)
         connection.execute(statement, _as_arrays(model, columns, ordered))
-    else:
+        return
+    if moment is not None:
+        ordered = _update_changed(connection, model, ordered, key[0], (*keep, moment), moment)
+    if ordered:
         connection.execute(_upsert(model, columns, key, keep), ordered)
+
+
+def _update_changed(
+    connection: Connection,
+    model: Any,
+    rows: Sequence[dict[str, Any]],
+    key: str,
+    keep: tuple[str, ...],
+    moment: str,
+) -> list[dict[str, Any]]:
+    """Update those rows that are there already, where they differ; the rows that are not there."""
+    table: Table = model.__table__
+    documents = {c.name for c in table.c if isinstance(c.type, JSON)}
+    compared = [name for name in rows[0] if name != key and name not in keep]
+    # As text: to Python `true` and 1 are the same, and they are not.
+    told = [type_coerce(table.c[name], Text) if name in documents else table.c[name] for name in compared]
+    query = select(table.c[key], *told)
+    known = {
+        row[0]: row[1:] for row in select_in(connection, query, table.c[key], [row[key] for row in rows])
+    }
+    new: list[dict[str, Any]] = []
+    changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        before = known.get(row[key])
+        if before is None:
+            new.append(row)
+            continue
+        now = [json_dumps(row[name]) if name in documents else row[name] for name in compared]
+        differ = tuple(name for name, a, b in zip(compared, before, now, strict=True) if a != b)
+        if differ:
+            names = (*differ, moment)
+            changed.setdefault(names, []).append({f"b_{name}": row[name] for name in (*names, key)})
+    for names, some in changed.items():
+        connection.execute(_update(model, names, key), some)
+    return new
 
 
 @lru_cache(maxsize=256)
@@ -104,13 +148,13 @@ def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, An
         return
     names = tuple(name for name in rows[0] if name != "id")
     values = [{f"b_{name}": row[name] for name in (*names, "id")} for row in rows]
-    connection.execute(_update(model, names), values)
+    connection.execute(_update(model, names, "id"), values)
 
 
 @lru_cache(maxsize=256)
-def _update(model: Any, names: tuple[str, ...]) -> Any:
+def _update(model: Any, names: tuple[str, ...], key: str) -> Any:
     table: Table = model.__table__
-    statement = update(table).where(table.c.id == bindparam("b_id"))
+    statement = update(table).where(table.c[key] == bindparam(f"b_{key}"))
     return statement.values({name: bindparam(f"b_{name}", type_=table.c[name].type) for name in names})
 
 
