@@ -96,7 +96,7 @@ def _update_changed(
     # As text: to Python `true` and 1 are the same, and they are not.
     told = [type_coerce(table.c[name], Text) if name in documents else table.c[name] for name in compared]
     query = select(table.c[key], *told)
-    known = {
+    known: dict[str, Sequence[Any]] = {
         row[0]: row[1:] for row in select_in(connection, query, table.c[key], [row[key] for row in rows])
     }
     new: list[dict[str, Any]] = []
