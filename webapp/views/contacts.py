@@ -9,67 +9,11 @@ from webapp.extensions import db
 from webapp.security import viewer_may
 from webapp.services import provenance
 from webapp.services.tables import CONTACTS
-from webapp.views import table_page
+from webapp.views import table_routes
 from webapp.views.arguments import row_id
-from webapp.views.source_page import source_or_404
 
 bp = Blueprint("contacts", __name__)
-
-
-@bp.get("/contacts")
-@viewer_may
-def index() -> ResponseReturnValue:
-    """Show every contact of the account."""
-    return table_page.show(CONTACTS)
-
-
-@bp.get("/contacts/news")
-@viewer_may
-def news() -> ResponseReturnValue:
-    """Tell what came since the table was shown."""
-    return table_page.news(CONTACTS)
-
-
-@bp.get("/contacts.csv")
-@viewer_may
-def csv() -> ResponseReturnValue:
-    """Send the view as a file."""
-    return table_page.csv(CONTACTS)
-
-
-@bp.get("/contacts.xlsx")
-@viewer_may
-def xlsx() -> ResponseReturnValue:
-    """Send the view as a workbook."""
-    return table_page.xlsx(CONTACTS)
-
-
-@bp.get("/sources/<source_id>/contacts")
-@viewer_may
-def of_source(source_id: str) -> ResponseReturnValue:
-    """Show the contacts that a source told of."""
-    return table_page.show(CONTACTS, source_or_404(source_id))
-
-
-@bp.get("/sources/<source_id>/contacts/news")
-@viewer_may
-def news_of_source(source_id: str) -> ResponseReturnValue:
-    """Tell what came of a source since the table was shown."""
-    return table_page.news(CONTACTS, source_or_404(source_id))
-
-
-@bp.get("/sources/<source_id>/contacts.csv")
-@viewer_may
-def csv_of_source(source_id: str) -> ResponseReturnValue:
-    """Send the view of a source's contacts as a file."""
-    return table_page.csv(CONTACTS, source_or_404(source_id))
-
-
-@bp.get("/sources/<source_id>/contacts.xlsx")
-@viewer_may
-def xlsx_of_source(source_id: str) -> ResponseReturnValue:
-    """Send the view of a source's contacts as a workbook."""
-    return table_page.xlsx(CONTACTS, source_or_404(source_id))
+table_routes.add(bp, CONTACTS)
 
 
 @bp.get("/contacts/<contact_id>")
