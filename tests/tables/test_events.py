@@ -1,12 +1,14 @@
 """The events of a source, a look into one, and the people who wait."""
 
 from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
 
 from tests import factories
 from tests.projection import support
 from tests.tables.conftest import texts
 from webapp.database import begin
 from webapp.models import Event, Rejection, Source, Tally
+from webapp.services import counting, event_list
 
 SENTENCES = [
     "kept until they tell a user id or an e-mail",
@@ -252,3 +254,18 @@ def test_nobody_waits_under_the_other_policy(told, engine):
     with begin(engine) as connection:
         connection.execute(update(Source).values(applied_policy="user"))
     assert texts(told.page("/sources/SOURCE/waiting"), ".empty__title") == ["Nobody waits"]
+
+
+def test_outcomes_of_a_large_inbox_are_estimated_from_a_sample(told, engine, monkeypatch):
+    """A number on a page never costs the reading of a whole inbox."""
+    with Session(engine) as session:
+        source = session.get_one(Source, told.source_id)
+        exact = event_list.counts(session, source)
+        monkeypatch.setattr(counting, "LOOKED_AT", 3)
+        about = event_list.counts(session, source)
+    assert {kind for kind, number in about.items() if number.exact} == {"pending", "parked", "duplicates"}
+    assert not [kind for kind, number in exact.items() if not number.exact]
+    # Of so few events the sample is all of them.
+    assert {kind: number.number for kind, number in about.items()} == {
+        kind: number.number for kind, number in exact.items()
+    }
