@@ -20,7 +20,7 @@ from jobs.queue import Bell
 from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
-from webapp.services import deletion, syncs, upkeep
+from webapp.services import packing, syncs, upkeep
 
 EVERY = 15.0  # seconds between two rounds
 EVERY_ALONE = 2.0  # while the sweeper has to do the work itself
@@ -84,7 +84,7 @@ class Sweeper:
             upkeep.forget_expired(self._engine, self._settings)
             if time.monotonic() >= self._retention_at:
                 dropped = upkeep.drop_old(self._engine, self._settings, tasks.stopping.is_set)
-                deletion.scrub(self._engine)  # what a reader kept a deletion from emptying
+                packing.empty_log(self._engine)  # what a reader kept a deletion from emptying
                 self._retention_at = time.monotonic() + RETENTION_EVERY
                 if dropped:
                     log.info("sweeper.retention", events=dropped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import resync, syncs
+from webapp.services import packing, resync, syncs
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -303,21 +304,38 @@ def test_events_of_a_source_being_deleted_are_not_applied(
 def test_no_byte_of_a_deleted_source_stays_in_the_files(
     engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
-    """Freed pages are zeroed and the write-ahead log is emptied: the raw files do not know the people."""
-    source = support.make_source(engine)
-    marked = [
-        {
-            "type": "identify",
-            "userId": f"xqmarkerx{n}",
-            "traits": {"email": f"xqmarkerx{n}@x.example", "plan": n},
-        }
-        for n in range(300)
-    ]
-    support.receive(engine, source, marked)
-    support.drain(engine, settings, source)
-    files = list(tmp_path.glob("tributary.db*"))
-    assert any(b"xqmarkerx" in file.read_bytes() for file in files)
-    work(engine, settings, ask(engine, source, policy="company"))
-    work(engine, settings, ask(engine, source, "deletion"))
+    """Not in a freed page, not in the gaps of pages that it shared with another source, not in the log."""
+    kept, gone = support.make_source(engine), support.make_source(engine)
+    order = random.Random(1).sample(range(1000), 1000)
+    for start in range(0, 1000, 50):
+        for source, mark in ((kept, "keptkept"), (gone, "xqmarkerx")):
+            support.receive(engine, source, [_marked(mark, n) for n in order[start : start + 50]])
+            support.drain(engine, settings, source)
+    assert any(b"xqmarkerx" in file.read_bytes() for file in tmp_path.glob("tributary.db*"))
+    work(engine, settings, ask(engine, gone, policy="company"))
+    work(engine, settings, ask(engine, gone, "deletion"))
     for file in tmp_path.glob("tributary.db*"):
         assert b"xqmarkerx" not in file.read_bytes(), file.name
+    assert support.count_rows(engine, Event, Event.source_id == kept) == 1000
+
+
+def _marked(mark: str, number: int) -> dict[str, Any]:
+    """A call whose every text bears a mark; their lengths differ, so that rows move from page to page."""
+    traits = {"email": f"{mark}{number}@x.example", "firstName": mark * (number % 8 + 1), "plan": number}
+    company = {"id": f"{mark}c{number % 50}", "name": mark}
+    return {"type": "identify", "userId": f"{mark}{number}", "traits": traits | {"company": company}}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_deletion_waits_for_a_reader_before_it_says_that_it_is_done(
+    engine: Engine, settings: Settings, source_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the log of SQLite can be emptied the work stays open, and whoever comes later ends it."""
+    monkeypatch.setattr(packing, "TRIES", 1)
+    sync = ask(engine, source_id, "deletion")
+    with engine.connect() as reader:
+        reader.execute(select(Source.id)).all()  # holds what it sees
+        work(engine, settings, sync, 60)
+        assert state(engine, sync).phase == "emptying"
+    work(engine, settings, sync)
+    assert state(engine, sync) is None

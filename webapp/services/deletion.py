@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from webapp.config import Settings
-from webapp.database import BUSY_TIMEOUT
+from webapp.database import begin
 from webapp.models import (
     AttributeSighting,
     AuditLine,
@@ -27,7 +26,7 @@ from webapp.models import (
     Tally,
     WebhookUrl,
 )
-from webapp.services import audit, trigrams
+from webapp.services import audit, packing, trigrams
 from webapp.services.placing import remove_origins
 from webapp.services.rebuild import erase
 
@@ -49,8 +48,9 @@ TABLES = (
 )
 
 
-# How often emptying the write-ahead log is tried, about half a second each, before the sweeper's turn.
-SCRUBS = 10
+# What follows when no row is left: the file is written anew, its log is emptied, the source's own row goes.
+# The first two stand outside any transaction (`ready`); on PostgreSQL there is nothing to do.
+ROWS_LEFT, PACKING, EMPTYING, PACKED = "rows", "packing", "emptying", "packed"
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,7 +99,7 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
     """
     if not sync.phase:
         total = sum(_count(connection, model, sync.source_id) for model in TABLES)
-        begun = {"phase": "rows", "total": total, "done": 0}
+        begun = {"phase": ROWS_LEFT, "total": total, "done": 0}
         connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
         return False
     for model in TABLES:
@@ -108,7 +108,33 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
             return False
     if not trigrams.forget(connection):
         return False
-    _close(connection, sync)
+    if sync.phase == PACKED:
+        _close(connection, sync)
+        return True
+    if sync.phase == ROWS_LEFT:
+        _forget(connection, sync)
+        connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=PACKING))
+    return False
+
+
+def ready(engine: Engine, sync_id: int) -> bool:
+    """Do what the next step stands on and no transaction can: pack the file, empty its log.
+
+    Returns:
+        Whether the next step can be taken; else this is to be asked again a little later.
+    """
+    with engine.connect() as connection:
+        phase = connection.scalar(select(Sync.phase).where(Sync.id == sync_id))
+    if phase == PACKING:
+        return packing.pack(engine) and _enter(engine, sync_id, EMPTYING)
+    if phase == EMPTYING:
+        return packing.empty_log(engine) and _enter(engine, sync_id, PACKED)
+    return True
+
+
+def _enter(engine: Engine, sync_id: int, phase: str) -> bool:
+    with begin(engine) as connection:
+        connection.execute(update(Sync).where(Sync.id == sync_id).values(phase=phase))
     return True
 
 
@@ -122,43 +148,23 @@ def _erase_some(connection: Connection, model: Any, source_id: int) -> int:
     return len(origins)
 
 
-def _close(connection: Connection, sync: Any) -> None:
-    """Erase what the source itself was, and leave one line of the audit log."""
-    source = connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
-    connection.execute(delete(AuditLine).where(AuditLine.source_uuid == source.uuid))
-    for model in (WebhookUrl, Sync):
-        connection.execute(delete(model).where(model.source_id == source.id))
-    connection.execute(delete(Source).where(Source.id == source.id))
+def _forget(connection: Connection, sync: Any) -> None:
+    """Erase what is known of the source itself but its uuid, before the file is written anew."""
+    uuid = connection.scalar(select(Source.uuid).where(Source.id == sync.source_id))
+    connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
+    connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))
+    connection.execute(delete(Sync).where(Sync.source_id == sync.source_id, Sync.id != sync.id))
+    connection.execute(update(Source).where(Source.id == sync.source_id).values(name="Deleted source"))
     told = select(AttributeSighting.id).where(
         AttributeSighting.entity == CustomAttribute.entity, AttributeSighting.key == CustomAttribute.key
     )
     connection.execute(delete(CustomAttribute).where(~told.exists()))
+
+
+def _close(connection: Connection, sync: Any) -> None:
+    """Erase the last rows, and leave one line of the audit log."""
+    uuid = connection.scalar(select(Source.uuid).where(Source.id == sync.source_id))
+    connection.execute(delete(Sync).where(Sync.source_id == sync.source_id))
+    connection.execute(delete(Source).where(Source.id == sync.source_id))
     # `by=None`: this line outlives everything, so it links to the account and copies no address from it.
-    audit.record(connection, "source.erased", sync.user_id, source.uuid, rows=sync.done, by=None)
-
-
-def scrub(engine: Engine) -> bool:
-    """Empty SQLite's write-ahead log, which still holds pages from before; freed pages are zeroed already.
-
-    Returns:
-        Whether it is empty now; readers in the middle of something can keep it a little longer.
-    """
-    if engine.dialect.name != "sqlite":
-        return True
-    for _ in range(SCRUBS):
-        if _truncated(engine):
-            return True
-        time.sleep(0.25)
-    return False
-
-
-def _truncated(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        raw: Any = connection.connection.driver_connection
-        # A checkpoint asks the busy handler too; waiting here would hold up whoever waits for this work.
-        raw.execute("PRAGMA busy_timeout = 250")
-        try:
-            busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-    return not busy
+    audit.record(connection, "source.erased", sync.user_id, uuid, rows=sync.done, by=None)

@@ -6,6 +6,7 @@ at most one batch that was never committed, and the next one goes on where it wa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
-from webapp.services import deletion, rebuild, resync
+from webapp.services import deletion, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.projection import never
 from webapp.services.resync import Preview, preview, waiting
@@ -38,6 +39,7 @@ __all__ = [
 
 # Work whose row has not moved for so long has lost its worker. Microseconds.
 STALLED_AFTER = 15_000_000
+NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
 STEPS: dict[str, Callable[[Connection, Any, Settings], bool]] = {
     "resync": resync.step,
@@ -133,7 +135,14 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
     Args:
         stop: asked between steps; True leaves the rest to the next run.
     """
+    with engine.connect() as connection:
+        deleting = connection.scalar(select(Sync.kind).where(Sync.id == sync_id)) == "deletion"
     while not stop():
+        if deleting and not deletion.ready(engine, sync_id):
+            with begin(engine) as connection:
+                _beat(connection, sync_id)
+            time.sleep(NOT_READY)
+            continue
         with begin(engine) as connection:
             sync = _claimed(connection, sync_id)
             if sync is None:
@@ -142,8 +151,8 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
             if not finished:
                 _beat(connection, sync_id)
         if finished:
-            if sync.kind == "deletion":
-                deletion.scrub(engine)
+            if deleting:
+                packing.empty_log(engine)
             return
 
 
