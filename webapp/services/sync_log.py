@@ -29,12 +29,6 @@ _STATES = {
 }
 
 
-def current(session: Session, source: Source) -> Sync | None:
-    """The work that is open on a source, if any."""
-    wanted = select(Sync).where(Sync.source_id == source.id, Sync.state.in_(OPEN)).order_by(Sync.id.desc())
-    return session.scalars(wanted.limit(1)).first()
-
-
 def history(session: Session, source: Source) -> list[Sync]:
     """The last work on a source that has ended, the latest first."""
     ended = (Sync.source_id == source.id, Sync.state.not_in(OPEN))

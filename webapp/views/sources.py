@@ -12,7 +12,7 @@ from webapp.forms.sources import GRACE_CHOICES, PAUSE_CHOICES, POLICY_CHOICES, S
 from webapp.models import Source
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.security import current_user, viewer_may
-from webapp.services import source_summary, sources, sync_log
+from webapp.services import source_summary, sources, sync_log, syncs
 from webapp.views.source_page import frame, is_part, ring, shown_url, source_or_404
 
 DAY = 24 * MICROS_PER_HOUR
@@ -111,7 +111,7 @@ def _settings(source: Source, form: SourceForm) -> str:
         old_urls=old_urls,
         late=any((old.last_late_call_at or 0) > context["moment"] - DAY for old in old_urls),
         rejections=sources.rejections(session, source),
-        sync=sync_log.current(session, source),
+        sync=syncs.open_sync(session, source.id),
         syncs=sync_log.history(session, source),
         **context,
     )
