@@ -31,7 +31,7 @@ _TIMEOUTS = {DRAIN: 600, SYNC: 86_400}  # seconds after which a job is ended as 
 
 SECONDS = 0.3  # the most that a queue that is down or silent costs
 PAUSE = 5.0  # seconds for which the breaker stays open
-FLAG_SECONDS = 10  # for which one wake-up keeps further ones out; shorter than the sweeper's round
+FLAG_SECONDS = 10  # for which one wake-up keeps further ones out, until its task begins
 ALIVE_SECONDS = 120  # for which a program counts as alive after a beat
 _FAILED_SECONDS = 3600  # for which a failed job can be looked at
 

@@ -1,4 +1,4 @@
-"""The sweeper: `python -m jobs.sweeper` finds what was missed, every 15 seconds and at its start.
+"""The sweeper: `python -m jobs.sweeper` finds what was missed, every five seconds and at its start.
 
 A wake-up may be lost with the queue's server, a worker with its machine; the database still says what waits.
 While nobody hears the bell the sweeper does the work itself, more slowly, so that events still come in.
@@ -22,7 +22,7 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import packing, syncs, upkeep
 
-EVERY = 15.0  # seconds between two rounds
+EVERY = 5.0  # seconds between two rounds
 EVERY_ALONE = 2.0  # while the sweeper has to do the work itself
 RETENTION_EVERY = 3600.0
 SLICE = 5.0  # seconds for one source, or one piece of long work, before the next has its turn

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "webapp.domain": 0,
     "webapp.config": 1,
+    "webapp.failpoints": 1,
     "webapp.logs": 1,
     "webapp.database": 1,
     "webapp.models": 1,

@@ -39,7 +39,7 @@ def waiting_jobs(bell):
 
 
 def test_what_waits_is_rung_for(engine, queued, bell):
-    """A wake-up that was lost costs fifteen seconds, not an event; who is paused is left alone."""
+    """A wake-up that was lost costs some seconds, not an event; who is paused is left alone."""
     works, paused, going = sources(engine)
     for number, source_id in enumerate((works, paused, going)):
         add_events(engine, source_id, 2, first=number * 10)

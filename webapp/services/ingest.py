@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from webapp.database import begin
+from webapp.failpoints import reach
 from webapp.services import inbox
 from webapp.services.inbox import Call, Notes, Verdict
 
@@ -197,10 +198,12 @@ class Writer:
             try:
                 with begin(self._engine) as connection:
                     written = inbox.write(connection, calls, counted, self._number)
+                    reach("ingest.before_commit")
                 break
             except OperationalError as error:
                 if attempt + 1 == _TRIES or getattr(error.orig, "sqlstate", None) not in _CONFLICTS:
                     raise
+        reach("ingest.after_commit")
         for one, verdict in zip(waiting, written.verdicts, strict=True):
             one.answer(verdict)
         if written.owed:

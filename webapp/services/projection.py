@@ -23,6 +23,7 @@ from webapp.domain import segment, wire
 from webapp.domain.identity import company_key, keyed
 from webapp.domain.segment import Reading
 from webapp.domain.text import clean, indexed
+from webapp.failpoints import reach
 from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
 from webapp.services.folding import fold_into
@@ -85,11 +86,14 @@ def _batch(engine: Engine, source_id: int, settings: Settings, size: int, draine
             source = lock(connection, source_id)
             if source is None or source.pause:
                 return 0
+            reach("drain.after_claim")
             events = _pending(connection, source_id, size)
             _project(connection, source, events, settings, drained)
             if source.failing_since is not None:
                 connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
-            return len(events)
+            reach("drain.before_commit")
+        reach("drain.after_commit")
+        return len(events)
     except DBAPIError as error:
         if _is_the_connection(error):
             raise
@@ -215,6 +219,7 @@ def _fold_and_place(
     passed = _rebuilt_up_to(connection, source.id)
     again = [(event_id, _copy(reading)) for event_id, reading in saying if event_id <= passed]
     folded = fold_into(connection, source.id, source.generation, saying, attribute_limit=limit)
+    reach("drain.mid_batch")
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placing.place(folded.people.persons, folded.companies, folded.people.gone)
     if again:

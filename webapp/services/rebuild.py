@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from webapp.config import Settings
+from webapp.failpoints import reach
 from webapp.models import AttributeSighting, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PENDING
 from webapp.services import comparing, resync
@@ -56,6 +57,8 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
         return _erase(connection, sync, source.generation + 1, "cancelled")
     if sync.phase == "erase":
         return _erase(connection, sync, source.generation - 1, "done")
+    if sync.phase == "companies" and not sync.cursor:
+        reach("rebuild.after_swap")
     page, follow = PAGED[sync.phase]
     last, count = page(connection, sync, source)
     if count:
@@ -95,6 +98,7 @@ def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) ->
         attribute_limit=settings.max_custom_attributes,
         rebuilding=True,
     )
+    reach("rebuild.mid_batch")
     outcomes += [outcome_of(event_id, reading) for event_id, reading in readings]
     stored = {event.id: event for event in events}
     update_by_id(connection, Event, [row for row in outcomes if _differs(stored[row["id"]], row)])
@@ -108,9 +112,11 @@ def _differs(event: Any, outcome: dict[str, Any]) -> bool:
 
 
 def _swap(connection: Connection, sync: Any, source: Any) -> bool:
+    reach("rebuild.before_swap")
     follow = source.generation + 1
     applied = {"generation": follow, "applied_policy": sync.policy}
     connection.execute(update(Source).where(Source.id == source.id).values(**applied))
+    reach("rebuild.mid_swap")
     more = 0
     for model in (Company, Person):
         query = select(func.count()).select_from(model)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.database import begin
+from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
 from webapp.services import deletion, packing, rebuild, resync
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 # Work whose row has not moved for so long has lost its worker. Microseconds.
-STALLED_AFTER = 15_000_000
+STALLED_AFTER = 8_000_000
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
 STEPS: dict[str, Callable[[Connection, Any, Settings], bool]] = {
@@ -136,7 +137,8 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
         stop: asked between steps; True leaves the rest to the next run.
     """
     with engine.connect() as connection:
-        deleting = connection.scalar(select(Sync.kind).where(Sync.id == sync_id)) == "deletion"
+        kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
+    deleting = kind == "deletion"
     while not stop():
         if deleting and not deletion.ready(engine, sync_id):
             with begin(engine) as connection:
@@ -147,9 +149,12 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
             sync = _claimed(connection, sync_id)
             if sync is None:
                 return
+            reach(f"{kind}.after_claim")
             finished = STEPS[sync.kind](connection, sync, settings)
             if not finished:
                 _beat(connection, sync_id)
+            reach(f"{kind}.before_commit")
+        reach(f"{kind}.after_commit")
         if finished:
             if deleting:
                 packing.empty_log(engine)
@@ -177,7 +182,7 @@ def _beat(connection: Connection, sync_id: int) -> None:
 
 
 def stalled(engine: Engine) -> list[int]:
-    """Ids of long work that nobody works on: just asked for, or silent for 15 seconds."""
+    """Ids of long work that nobody works on: just asked for, or silent for eight seconds."""
     silent = now() - STALLED_AFTER
     with engine.connect() as connection:
         query = select(Sync.id).where(
