@@ -43,6 +43,8 @@ class Source(Base):
     """Retention has dropped events received before this instant."""
     failing_since: Mapped[Micros | None]
     """Since when draining this source has failed; None while it works."""
+    signing_sealed: Mapped[Bytes | None]
+    """The secret that Segment signs its calls with, encrypted; None: calls need no signature."""
 
     urls: Mapped[list[WebhookUrl]] = relationship(back_populates="source", order_by="WebhookUrl.id")
 
@@ -56,22 +58,27 @@ class Source(Base):
         return self.policy != self.applied_policy
 
 
+URL, KEY = "url", "key"
+
+
 class WebhookUrl(Base):
-    """One secret URL of a source: the live one, one in its grace period, or one that has ended."""
+    """One secret URL or write key of a source: the live one, one in its grace period, or one that has ended."""
 
     __tablename__ = "webhook_urls"
     __table_args__ = NEVER_REUSED
 
     id: Mapped[Id]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), index=True)
+    kind: Mapped[str] = mapped_column(default=URL, server_default=URL)
+    """`url`, or `key` for a write key. Each is replaced for itself."""
     token_digest: Mapped[Bytes] = mapped_column(unique=True)
-    """SHA-256 of the token: what a call is looked up by."""
+    """What a call is looked up by: SHA-256 of the token, for a write key in a form of its own."""
     token_sealed: Mapped[Bytes | None]
     """The token, encrypted, so that the page can show it again; None once it was replaced."""
     created_at: Mapped[Micros]
     replaced_at: Mapped[Micros | None]
     ends_at: Mapped[Micros | None]
-    """From this instant on calls are refused; None: the live URL."""
+    """From this instant on calls are refused; None: the live one."""
     late_calls: Mapped[int] = mapped_column(default=0)
     """Calls since it was replaced, in the grace period and after."""
     last_late_call_at: Mapped[Micros | None]
