@@ -30,7 +30,9 @@ def test_a_type_is_shown_cut_and_clean():
 def test_every_reason_and_warning_has_a_sentence():
     """The codes that tables tell are those that people can be told of."""
     told = [row["says"] for name in ("spec", "destination") for row in rows(f"{name}_dialect.json")]
-    assert {says["reason"] for says in told if "reason" in says} == set(segment.REASONS)
+    reasons = {says["reason"] for says in told if "reason" in says}
     codes = {code for says in told for code, _ in says.get("warnings", [])}
+    # Those of a source's mapping are told in tests/mapping.
+    assert reasons | {"tracks_off", "track_not_chosen"} == set(segment.REASONS)
     # The last two are the projection's, which knows the source's other events.
-    assert codes | {"cut", "over_limit", "more"} == set(segment.WARNINGS)
+    assert codes | {"no_customer", "no_contact", "cut", "over_limit", "more"} == set(segment.WARNINGS)

@@ -171,18 +171,21 @@ def _tell_customer_trait(record: Record, key: str, value: object) -> None:
     if key in record.names:
         tell(record, key, value)
     elif key == "created_at":
-        if says(value):
-            _tell_created_at(record, value)
+        date = read_date(value, record.warnings)
+        if date is not None:
+            record.custom["created_at"] = date
     elif key != "id":
         flatten(record, key, value)
 
 
-def _tell_created_at(record: Record, value: object) -> None:
+def read_date(value: object, warnings: list[tuple[str, str]]) -> str | None:
+    """A company's `created_at` as ISO 8601 in UTC; None when it says nothing or, with a warning, no time."""
+    if not says(value):
+        return None
     instant = read_time(value)
     if instant is None:
-        record.warnings.append(("unreadable_date", "created_at"))
-    else:
-        record.custom["created_at"] = iso(instant)
+        warnings.append(("unreadable_date", "created_at"))
+    return None if instant is None else iso(instant)
 
 
 # Values -----------------------------------------------------------------------------------------------------
