@@ -220,7 +220,7 @@ def _lenient_pieces(text: str) -> list[bytes]:
     if text[:1] not in ("{", "["):
         _SKIPPER.decode(text)
         raise Refused("the body is neither a JSON object nor an array")
-    members, end = _members(text, 0)
+    members, end = members_of(text, 0)
     if end != len(text):
         raise json.JSONDecodeError("more than one value", text, end)
     pieces = [(start, stop) for _, start, stop in members]
@@ -228,12 +228,20 @@ def _lenient_pieces(text: str) -> list[bytes]:
         batches = [start for key, start, _ in members if key == "batch"]
         if not batches or text[batches[-1]] != "[":
             return [text.encode()]
-        pieces = [(start, stop) for _, start, stop in _members(text, batches[-1])[0]]
+        pieces = [(start, stop) for _, start, stop in members_of(text, batches[-1])[0]]
     return [text[start:stop].encode() for start, stop in pieces]
 
 
-def _members(text: str, at: int) -> tuple[list[tuple[object, int, int]], int]:
-    """The (key or None, start, end) of every member of the object or array at `at`, and where that ends."""
+def members_of(text: str, at: int) -> tuple[list[tuple[object, int, int]], int]:
+    """Where the members of an object or array stand.
+
+    Args:
+        text: JSON that `split` has let through.
+        at: where in it the object or array begins.
+
+    Returns:
+        The (key or None, start, end) of every member's value, and where the object or array ends.
+    """
     is_object, closing = (True, "}") if text[at] == "{" else (False, "]")
     members: list[tuple[object, int, int]] = []
     at = _past(text, at + 1)

@@ -34,6 +34,10 @@ SENTENCES = {
     "source.renamed": "renamed the source {old} to {name}",
     "source.policy_changed": "set the policy of {name} to “{policy}”",
     "source.regenerated": "regenerated the webhook URL of {name}; the old one ends {grace}",
+    "source.key_regenerated": "regenerated the write key of {name}; the old one ends {grace}",
+    "source.signatures_asked": "had {name} take only calls with a signature",
+    "source.signatures_unasked": "let {name} take calls without a signature again",
+    "source.test_event_sent": "sent a test event to {name}",
     "source.paused": "paused the source {name}",
     "source.resumed": "resumed the source {name}",
     "source.resynced": "asked for a re-sync of {name}",
@@ -52,7 +56,14 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "rows": lambda rows: f"{rows:,} {'row' if rows == 1 else 'rows'}",
 }
 # Codes whose own words are not those of the pages.
-LABELS = {"attribute.heeded": "Attribute imported again", "source.resynced": "Source re-synced"}
+LABELS = {
+    "attribute.heeded": "Attribute imported again",
+    "source.resynced": "Source re-synced",
+    "source.key_regenerated": "Write key regenerated",
+    "source.signatures_asked": "Signatures asked for",
+    "source.signatures_unasked": "Signatures no longer asked for",
+    "source.test_event_sent": "Test event sent",
+}
 COMMAND_LINE = "Command line"
 
 

@@ -57,10 +57,10 @@ def fill(session: Session, engine: Engine, settings: Settings, name: str, seed: 
     until = source.created_at // demo_events.DAY * demo_events.DAY
     events = [(wire.digest(body), body) for body in demo_events.make(seed, until)]
     _check(session, source, events[0][0])
-    source_id, token = source.id, _token(session, source)
+    source_id, token, signing = source.id, _token(session, source), source.signing_sealed
     before = _stored(session, source_id)
     session.rollback()
-    _store(engine, token, events)
+    _store(engine, token, signing, events)
     projection.drain(engine, source_id, settings=settings)
     new = _stored(session, source_id) - before
     return Filled(source_id, new, len(events) - new)
@@ -94,12 +94,12 @@ def _stored(session: Session, source_id: int) -> int:
     return session.scalar(select(func.count()).select_from(Event).where(Event.source_id == source_id)) or 0
 
 
-def _store(engine: Engine, token: bytes, events: list[tuple[bytes, bytes]]) -> None:
+def _store(engine: Engine, token: bytes, signing: bytes | None, events: list[tuple[bytes, bytes]]) -> None:
     """Hand the events to the webhook's own writer. Folding follows at once, so nobody has to be woken."""
     writer = Writer(engine, lambda _: None)
     try:
         for begin in range(0, len(events), CALL):
-            verdict = writer.submit(Call(token, now(), events[begin : begin + CALL]))
+            verdict = writer.submit(Call(token, now(), events[begin : begin + CALL], signing=signing))
             if verdict is not Verdict.ACCEPTED:
                 raise Unfit(f"The source takes no events now ({verdict.value}). Resume it, then try again.")
     except Unavailable as error:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.models import Rejection, Source, Tally, WebhookUrl
-from webapp.models.source import MICROS_PER_HOUR
+from webapp.models.source import KEY, MICROS_PER_HOUR, URL
 
 _SOURCES = cast(Table, Source.__table__)
 
@@ -42,9 +42,12 @@ _STANDING = (
         WebhookUrl.token_digest,
         WebhookUrl.id.label("url_id"),
         WebhookUrl.source_id,
+        WebhookUrl.kind,
         WebhookUrl.replaced_at,
         WebhookUrl.ends_at,
         Source.pause,
+        # Who has the write key cannot sign.
+        case((WebhookUrl.kind == URL, Source.signing_sealed)).label("signing"),
     )
     .join(Source, Source.id == WebhookUrl.source_id)
     .where(Source.state == "active", WebhookUrl.token_digest.in_(bindparam("tokens", expanding=True)))
@@ -58,6 +61,7 @@ _FREE = (
     .with_for_update(key_share=True, skip_locked=True)
 )
 FORBIDDEN = "access forbidden"
+TURNED_AWAY = {URL: (403, FORBIDDEN), KEY: (401, "the write key is unknown, or has been replaced")}
 
 
 class Verdict(Enum):
@@ -66,6 +70,8 @@ class Verdict(Enum):
     ACCEPTED = "accepted"
     FORBIDDEN = "forbidden"
     PAUSED = "paused"
+    CHANGED = "changed"
+    """Meanwhile the source asks for another signature than the one that was checked."""
 
 
 @dataclass(slots=True)
@@ -77,12 +83,14 @@ class Call:
         received_at: one instant for all its events.
         events: pairs of digest and body, in the order of the body.
         is_test: whether it was `{}`.
+        signing: the sealed secret that its signature was checked with; None: none was asked for.
     """
 
     token: bytes
     received_at: int
     events: Sequence[tuple[bytes, bytes]] = ()
     is_test: bool = False
+    signing: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -149,7 +157,7 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
             PostgreSQL takes for a foreign key anyway, so those who work on a source do not wait for it.
 
     Returns:
-        `{digest: (token_digest, url_id, source_id, replaced_at, ends_at, pause)}`.
+        `{digest: (token_digest, url_id, source_id, kind, replaced_at, ends_at, pause, signing)}`.
     """
     statement = _STANDING_HELD if hold else _STANDING
     found: list[Row[Any]] = list(connection.execute(statement, {"tokens": list(tokens)}))
@@ -189,10 +197,13 @@ def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: i
 def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
     if url is None:
         return Verdict.FORBIDDEN
+    ended = url.ends_at is not None and url.ends_at <= call.received_at
+    if not ended and url.signing != call.signing:
+        return Verdict.CHANGED
     if url.replaced_at is not None:
         notes.be_late(url.url_id, call.received_at)
-    if url.ends_at is not None and url.ends_at <= call.received_at:
-        notes.reject(url.source_id, 403, FORBIDDEN, call.received_at)
+    if ended:
+        notes.reject(url.source_id, *TURNED_AWAY[url.kind], call.received_at)
         return Verdict.FORBIDDEN
     return Verdict.PAUSED if url.pause == "refuse" else Verdict.ACCEPTED
 

@@ -26,7 +26,7 @@ from webapp.domain.text import clean, indexed
 from webapp.failpoints import reach
 from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
-from webapp.services.folding import fold_into
+from webapp.services.folding import Folded, fold_into
 from webapp.services.placing import Placing
 from webapp.services.rows import update_by_id
 
@@ -88,7 +88,7 @@ def _batch(engine: Engine, source_id: int, settings: Settings, size: int, draine
                 return 0
             reach("drain.after_claim")
             events = _pending(connection, source_id, size)
-            _project(connection, source, events, settings, drained)
+            project(connection, source, events, settings, drained)
             if source.failing_since is not None:
                 connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
             reach("drain.before_commit")
@@ -133,7 +133,7 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
             source = lock(connection, source_id)
             if source is not None and not source.pause:
                 events = _pending(connection, source_id, 1, event_id)
-                _project(connection, source, events, settings, drained)
+                project(connection, source, events, settings, drained)
         return False
     except Exception as error:
         if isinstance(error, DBAPIError) and _is_the_connection(error):
@@ -193,11 +193,21 @@ def read_all(source_id: int, events: Iterable[Any]) -> tuple[list[tuple[int, Rea
     return readings, parked
 
 
-def _project(
+def project(
     connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings, drained: Drained
-) -> None:
+) -> Folded | None:
+    """Fold some events into a source and write what became of them, in the caller's transaction.
+
+    Args:
+        source: its row, locked (`lock`).
+        events: rows with `id, body, received_at`.
+        drained: counts what was done.
+
+    Returns:
+        What it changed; None when no event says anything.
+    """
     readings, rows = read_all(source.id, events)
-    _fold_and_place(connection, source, readings, settings)
+    folded = _fold_and_place(connection, source, readings, settings)
     rows += [outcome_of(event_id, reading) for event_id, reading in readings]
     update_by_id(connection, Event, rows)
     for row in rows:
@@ -207,14 +217,15 @@ def _project(
             drained.ignored += 1
         else:
             drained.parked += 1
+    return folded
 
 
 def _fold_and_place(
     connection: Connection, source: Row[Any], readings: list[tuple[int, Reading]], settings: Settings
-) -> None:
+) -> Folded | None:
     saying = [(event_id, reading) for event_id, reading in readings if reading.reason is None]
     if not saying:
-        return
+        return None
     limit = settings.max_custom_attributes
     passed = _rebuilt_up_to(connection, source.id)
     again = [(event_id, _copy(reading)) for event_id, reading in saying if event_id <= passed]
@@ -226,6 +237,7 @@ def _fold_and_place(
         # A rebuild has gone past these ids already, so the next generation hears of them here; after the one
         # that is shown, because it calls everybody what that one calls them.
         fold_into(connection, source.id, source.generation + 1, again, attribute_limit=limit, rebuilding=True)
+    return folded
 
 
 def _copy(reading: Reading) -> Reading:

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.models import Rejection, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
-from webapp.models.source import POLICIES
+from webapp.models.source import KEY, POLICIES, URL
 from webapp.services import audit, tokens
 from webapp.services.transactions import write
 
 LONGEST_NAME = 255
+SHORTEST_SECRET = 8
 PREFIX = "ds_"
 # What a person may choose between, in seconds, for an old URL to live on.
 GRACES = {0: "At once", 3600: "In 1 hour", 86_400: "In 24 hours"}
@@ -50,14 +51,17 @@ def find_any(session: Session, public_id: str) -> Source | None:
     return session.scalars(select(Source).where(Source.uuid == public_id.removeprefix(PREFIX))).one_or_none()
 
 
-def live_url(session: Session, source: Source) -> WebhookUrl | None:
-    """The URL that Segment should post to now."""
-    return session.scalars(_urls(source).where(WebhookUrl.replaced_at.is_(None))).first()
+def live_url(session: Session, source: Source, kind: str = URL) -> WebhookUrl | None:
+    """The URL that Segment should post to now, or the write key that libraries should send.
+
+    A source from before there were write keys has none until one is made with `regenerate`.
+    """
+    return session.scalars(_urls(source, kind).where(WebhookUrl.replaced_at.is_(None))).first()
 
 
-def old_urls(session: Session, source: Source) -> list[WebhookUrl]:
-    """The URLs that were replaced, the latest first."""
-    wanted = _urls(source).where(WebhookUrl.replaced_at.is_not(None))
+def old_urls(session: Session, source: Source, kind: str = URL) -> list[WebhookUrl]:
+    """The URLs, or write keys, that were replaced, the latest first."""
+    wanted = _urls(source, kind).where(WebhookUrl.replaced_at.is_not(None))
     return list(session.scalars(wanted.order_by(WebhookUrl.id.desc())))
 
 
@@ -70,7 +74,7 @@ def rejections(session: Session, source: Source) -> list[Rejection]:
 def add(
     session: Session, settings: Settings, name: str, policy: str, token: str, by: int | None = None
 ) -> Source:
-    """Add a Segment source.
+    """Add a Segment source, with a webhook URL and a write key.
 
     Args:
         session: of the caller; what it has read so far is read again.
@@ -99,7 +103,7 @@ def add(
             policy=policy,
             applied_policy=policy,
             created_at=at,
-            urls=[_sealed(settings, token, at)],
+            urls=[_sealed(settings, token, at), _sealed(settings, tokens.make_token(), at, KEY)],
         )
         session.add(source)
         session.flush()
@@ -143,16 +147,22 @@ def change_policy(session: Session, source: Source, policy: str, by: int | None 
 
 
 def regenerate(
-    session: Session, settings: Settings, source: Source, grace: int = 0, by: int | None = None
+    session: Session,
+    settings: Settings,
+    source: Source,
+    grace: int = 0,
+    by: int | None = None,
+    kind: str = URL,
 ) -> str:
-    """Make a new webhook URL and end the old one, at once or after a grace period.
+    """Make a new webhook URL or write key and end the old one, at once or after a grace period.
 
     Args:
         session: of the caller.
         settings: hold the key that seals the token.
-        source: whose URL it is.
-        grace: how long calls to the old URL are still taken, in seconds.
+        source: whose it is.
+        grace: how long calls with the old one are still taken, in seconds.
         by: the id of the user who asks; None for the command line.
+        kind: `url` or `key`; the other one stays as it is.
 
     Returns:
         The new token.
@@ -161,15 +171,16 @@ def regenerate(
     end = at + grace * MICROS_PER_SECOND
     with write(session):
         _lock(session, source)
-        for url in session.scalars(_urls(source)):
+        for url in session.scalars(_urls(source, kind)):
             if url.replaced_at is None:
                 url.replaced_at, url.ends_at, url.token_sealed = at, end, None
             elif url.ends_at is not None and url.ends_at > end:
                 url.ends_at = end  # one in its grace period gets no more time than the one just replaced
-        new = _sealed(settings, token, at)
+        new = _sealed(settings, token, at, kind)
         new.source_id = source.id
         session.add(new)
-        audit.record(session, "source.regenerated", by, source.uuid, name=source.name, grace=_when(grace))
+        action = "source.regenerated" if kind == URL else "source.key_regenerated"
+        audit.record(session, action, by, source.uuid, name=source.name, grace=_when(grace))
     return token
 
 
@@ -190,6 +201,30 @@ def pause(session: Session, source: Source, mode: str, by: int | None = None) ->
 def resume(session: Session, source: Source, by: int | None = None) -> bool:
     """End a pause; False when there was none. The caller rings, so that what waits is taken in."""
     return _set_pause(session, source, "", by)
+
+
+def ask_for_signatures(
+    session: Session, settings: Settings, source: Source, secret: str, by: int | None = None
+) -> None:
+    """Take calls to the webhook URL only with a signature from now on.
+
+    Args:
+        secret: what Segment's Webhooks destination signs with, as typed; blanks around it are taken off.
+
+    Raises:
+        Refused: the secret is too short, too long or unreadable.
+    """
+    secret = secret.strip()
+    if not SHORTEST_SECRET <= len(secret) <= LONGEST_NAME:
+        raise Refused("secret", f"A shared secret has {SHORTEST_SECRET} to {LONGEST_NAME} characters.")
+    if not secret.isprintable():
+        raise Refused("secret", "This secret has characters that cannot be shown. Type it again.")
+    _set_signing(session, source, tokens.seal(settings.secret_key, secret), by)
+
+
+def stop_asking_for_signatures(session: Session, source: Source, by: int | None = None) -> None:
+    """Take calls without a signature again, and forget the secret."""
+    _set_signing(session, source, None, by)
 
 
 def exported(session: Session, source: Source, by: int | None = None) -> None:
@@ -230,6 +265,14 @@ def _set_pause(session: Session, source: Source, mode: str, by: int | None) -> b
     return True
 
 
+def _set_signing(session: Session, source: Source, sealed: bytes | None, by: int | None) -> None:
+    with write(session):
+        _lock(session, source)
+        source.signing_sealed = sealed
+        action = "source.signatures_unasked" if sealed is None else "source.signatures_asked"
+        audit.record(session, action, by, source.uuid, name=source.name)
+
+
 def _check_policy(policy: str) -> None:
     if policy not in POLICIES:
         raise Refused("policy", f"Choose when a company is created: {' or '.join(POLICIES)}.")
@@ -241,14 +284,14 @@ def _when(grace: int) -> str:
     return f"after {hours:g} h" if grace else "at once"
 
 
-def _urls(source: Source) -> Select[WebhookUrl]:
-    return select(WebhookUrl).where(WebhookUrl.source_id == source.id)
+def _urls(source: Source, kind: str) -> Select[WebhookUrl]:
+    return select(WebhookUrl).where(WebhookUrl.source_id == source.id, WebhookUrl.kind == kind)
 
 
-def _sealed(settings: Settings, token: str, at: int) -> WebhookUrl:
-    return WebhookUrl(
-        token_digest=tokens.digest(token), token_sealed=tokens.seal(settings.secret_key, token), created_at=at
-    )
+def _sealed(settings: Settings, token: str, at: int, kind: str = URL) -> WebhookUrl:
+    digest = tokens.digest(token) if kind == URL else tokens.key_digest(token)
+    sealed = tokens.seal(settings.secret_key, token)
+    return WebhookUrl(kind=kind, token_digest=digest, token_sealed=sealed, created_at=at)
 
 
 def _lock(session: Session, source: Source) -> None:

@@ -1,4 +1,7 @@
-"""The secret in a webhook URL: made here, kept as a digest and under seal, shown as a URL."""
+"""The secrets by which a source is called: the one in its webhook URL, and its write key.
+
+Made here, kept as digests and under seal, shown to administrators.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,14 @@ def digest(token: str) -> bytes:
     Nothing is compared with the secret itself, so the time that a look-up takes tells nothing about it.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def key_digest(key: str) -> bytes:
+    """What a write key is looked up by, 32 bytes.
+
+    They are never those of a webhook URL, so neither secret opens the other's door.
+    """
+    return digest(f"write key {key}")
 
 
 def seal(secret_key: str, token: str) -> bytes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from webapp.services.inbox import FORBIDDEN
+from webapp.models.source import KEY
+from webapp.services.inbox import FORBIDDEN, TURNED_AWAY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -45,23 +46,66 @@ class Answer:
         return [body]
 
 
-def received(count: int) -> Answer:
-    """200: so many events are committed, those that were there before among them."""
-    return Answer(200, b'{"received": %d}' % count)
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one kind of sender is answered.
+
+    Attributes:
+        forbidden: the answer to a secret that opens nothing.
+        accepted: the body that says that so many events are committed, known ones among them.
+        turned_away: the body that gives a reason, which the sender's log shows.
+    """
+
+    forbidden: Answer
+    accepted: Callable[[int], bytes]
+    turned_away: Callable[[int, str], bytes]
+
+    def received(self, count: int) -> Answer:
+        """200: so many events are committed."""
+        return Answer(200, self.accepted(count))
+
+    def refused(self, status: int, message: str, *extra: tuple[str, str]) -> Answer:
+        """A call is turned away."""
+        return Answer(status, self.turned_away(status, message), extra)
+
+    def later(self, seconds: int, message: str) -> Answer:
+        """503: nothing was stored; senders send it again by themselves."""
+        return self.refused(503, message, ("Retry-After", str(seconds)))
+
+    def only_post(self) -> Answer:
+        """405: another method."""
+        return self.refused(405, "only POST is allowed here", ("Allow", "POST"))
+
+    def overloaded(self) -> Answer:
+        """503: nothing of it was stored."""
+        return self.later(5, "the event could not be stored now; nothing of it was kept, send it again")
+
+    def paused(self) -> Answer:
+        """503: the source's pause refuses."""
+        return self.later(60, "this source is paused and receives nothing now; send it again later")
 
 
-def refused(status: int, message: str, *extra: tuple[str, str]) -> Answer:
-    """An answer that turns a call away, in the form that Segment's destinations know."""
-    return Answer(status, msgspec.json.encode({"errors": [{"field": None, "message": message}]}), extra)
+def _errors(_status: int, message: str) -> bytes:
+    return msgspec.json.encode({"errors": [{"field": None, "message": message}]})
 
 
-def later(seconds: int, message: str) -> Answer:
-    """503: nothing was stored; Segment sends it again by itself."""
-    return refused(503, message, ("Retry-After", str(seconds)))
+# The libraries take a code and a message out of it; one that finds no code there takes that for a failure of
+# the network, and repeats for minutes what will never be let in.
+_CODES = {401: "unauthorized", 413: "too_large", 503: "unavailable"}
 
 
-ACCESS_FORBIDDEN = refused(403, FORBIDDEN)
-ONLY_POST = refused(405, "only POST is allowed here", ("Allow", "POST"))
-OVERLOADED = later(5, "the event could not be stored now; nothing of it was kept, send it again")
-BUSY = later(5, "the server is busy; nothing was done, try again")
-PAUSED = later(60, "this source is paused and receives nothing now; send it again later")
+def _failure(status: int, message: str) -> bytes:
+    code = _CODES.get(status, "invalid_request")
+    return msgspec.json.encode({"success": False, "code": code, "message": message})
+
+
+def _unauthorized() -> Answer:
+    status, message = TURNED_AWAY[KEY]
+    return Answer(status, _failure(status, message), (("WWW-Authenticate", 'Basic realm="write key"'),))
+
+
+DESTINATION = Manner(Answer(403, _errors(403, FORBIDDEN)), lambda count: b'{"received": %d}' % count, _errors)
+"""Segment's destinations, and webhooks."""
+LIBRARY = Manner(_unauthorized(), lambda _: b'{"success": true}', _failure)
+"""Segment's libraries, and its HTTP API."""
+BUSY = DESTINATION.later(5, "the server is busy; nothing was done, try again")

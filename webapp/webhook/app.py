@@ -1,12 +1,12 @@
 """The webhook: a small WSGI application in front of Flask, which never enters it.
 
 It knows tokens, limits, inflating and where an event begins and ends; what an event says is read later, by
-the worker. A call is turned away for the first of these: method, token, coding, size, form.
+the worker. A call is turned away for the first of these: method, token, coding, size, form, signature. Where
+only the body names the write key, that comes after the form.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.config import Settings
 from webapp.domain import wire
 from webapp.models import now
-from webapp.services import metrics, tokens
-from webapp.services.inbox import FORBIDDEN, Call, Notes, Verdict
+from webapp.services import metrics
+from webapp.services.inbox import TURNED_AWAY, Call, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer
 from webapp.webhook import answers
-from webapp.webhook.answers import Answer
+from webapp.webhook.answers import Answer, Manner
+from webapp.webhook.entrances import Entrance, entrance
 from webapp.webhook.inflate import Refusal, body_of
 from webapp.webhook.lanes import Full, Lane
+from webapp.webhook.reading import checker, parcel_of, reason
 from webapp.webhook.tokens import Standing, Tokens
 
 if TYPE_CHECKING:
@@ -30,12 +32,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Where in the body something is wrong helps the sender; counted are reasons, not places.
-_PLACE = re.compile(r" \([^()]*\)$")
+
+class _Forbidden(Exception):
+    """The secret of a call opens nothing now."""
+
+    def __init__(self, standing: Standing | None) -> None:
+        super().__init__()
+        self.standing = standing
 
 
 class Webhook:
-    """Answers calls to webhook URLs and hands everything else on."""
+    """Answers calls to webhook URLs and to the paths of Segment's libraries, and hands everything else on."""
 
     def __init__(self, behind: WSGIApplication, settings: Settings, writer: Writer, known: Tokens) -> None:
         """Args:
@@ -48,20 +55,21 @@ class Webhook:
         self._settings = settings
         self._writer = writer
         self._tokens = known
+        self._check = checker(settings.secret_key)
         self._bodies = Lane(settings.web_threads * 5 // 8)
         self._forms = Lane(settings.web_threads // 4)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if not path.startswith(tokens.PATH):
+        came_in = entrance(environ)
+        if came_in is None:
             return self._pass_on(environ, start_response)
         try:
-            answer = self._answer(environ, path)
+            answer = self._answer(environ, came_in)
         except (Unavailable, Full, SQLAlchemyError):
-            answer = answers.OVERLOADED
+            answer = came_in.manner.overloaded()
         except Exception as error:
             log.exception("webhook.failed", error=type(error).__name__)
-            answer = answers.OVERLOADED
+            answer = came_in.manner.overloaded()
         metrics.answered(answer.status)
         return answer.send(environ, start_response)
 
@@ -74,54 +82,63 @@ class Webhook:
         except Full:
             return answers.BUSY.send(environ, start_response)
 
-    def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
+    def _answer(self, environ: WSGIEnvironment, came_in: Entrance) -> Answer:
+        manner, token = came_in.manner, came_in.token
         if environ["REQUEST_METHOD"] != "POST":
-            return answers.ONLY_POST
-        digest = tokens.digest(path.removeprefix(tokens.PATH).removesuffix("/"))
-        if not self._tokens.remembers(digest):
-            standing = self._tokens.look_up(digest)
-            if standing is None or standing.ended:
-                return self._forbidden(standing)
+            return manner.only_post()
         try:
-            call = self._read(environ, digest)
+            if token is not None:
+                self._opened(token)
+            with self._bodies.place():
+                body = body_of(environ, self._settings.max_body_bytes)
+            parcel = parcel_of(body, self._settings.max_event_bytes)
+            token = came_in.token_in(body)
+            events = [came_in.event(event) for event in parcel.events]
+            call = Call(token, now(), [(wire.digest(event), event) for event in events], parcel.is_test)
+            verdict = self._store(call, environ.get("HTTP_X_SIGNATURE", ""), [body, *parcel.events[:1]])
         except Refusal as refusal:
-            return self._refused(digest, refusal)
-        return self._store(call)
-
-    def _read(self, environ: WSGIEnvironment, digest: bytes) -> Call:
-        with self._bodies.place():
-            body = body_of(environ, self._settings.max_body_bytes)
-        try:
-            parcel = wire.split(body)
-        except wire.Refused as refused:
-            raise Refusal(400, str(refused)) from None
-        most = self._settings.max_event_bytes
-        if any(len(event) > most for event in parcel.events):
-            raise Refusal(413, f"an event has more than {most:,} bytes")
-        events = [(wire.digest(event), event) for event in parcel.events]
-        return Call(digest, now(), events, parcel.is_test)
-
-    def _store(self, call: Call) -> Answer:
-        verdict = self._writer.submit(call)
-        if verdict is Verdict.ACCEPTED:
-            return answers.received(len(call.events))
+            return self._refused(token, refusal, manner)
+        except _Forbidden as forbidden:
+            return self._forbidden(forbidden.standing, manner)
         if verdict is Verdict.PAUSED:
-            return answers.PAUSED
-        self._tokens.forget(call.token)
-        return answers.ACCESS_FORBIDDEN
+            return manner.paused()
+        return manner.received(len(events)) if verdict is Verdict.ACCEPTED else manner.forbidden
 
-    def _refused(self, digest: bytes, refusal: Refusal) -> Answer:
-        # What is remembered is not enough here: no transaction will look at the token again.
-        standing = self._tokens.look_up(digest)
+    def _opened(self, token: bytes) -> Standing:
+        standing = self._tokens.recall(token) or self._tokens.look_up(token)
         if standing is None or standing.ended:
-            return self._forbidden(standing)
-        self._note(standing, refusal.status, _PLACE.sub("", refusal.message))
-        return answers.refused(refusal.status, refusal.message)
+            raise _Forbidden(standing)
+        return standing
 
-    def _forbidden(self, standing: Standing | None) -> Answer:
+    def _store(self, call: Call, signature: str, texts: list[bytes]) -> Verdict:
+        """Store a call that is signed as its source asks for at the moment it is stored."""
+        for _ in range(2):
+            call.signing = self._opened(call.token).signing
+            if call.signing is not None:
+                self._check(call.signing, signature, texts)
+            verdict = self._writer.submit(call)
+            if verdict in (Verdict.ACCEPTED, Verdict.PAUSED):
+                return verdict
+            self._tokens.forget(call.token)
+            if verdict is Verdict.FORBIDDEN:
+                return verdict
+        raise Unavailable("the secret of its signatures changed twice meanwhile")
+
+    def _refused(self, token: bytes | None, refusal: Refusal, manner: Manner) -> Answer:
+        # What is remembered is not enough here: no transaction will look at the token again.
+        if token is not None:
+            standing = self._tokens.look_up(token)
+            if standing is None or standing.ended:
+                return self._forbidden(standing, manner)
+            self._note(standing, refusal.status, reason(refusal))
+        if refusal.status == 503:
+            return manner.later(60, refusal.message)
+        return manner.refused(refusal.status, refusal.message)
+
+    def _forbidden(self, standing: Standing | None, manner: Manner) -> Answer:
         if standing is not None:
-            self._note(standing, 403, FORBIDDEN)
-        return answers.ACCESS_FORBIDDEN
+            self._note(standing, *TURNED_AWAY[standing.kind])
+        return manner.forbidden
 
     def _note(self, standing: Standing, status: int, reason: str) -> None:
         notes, at = Notes(), now()

@@ -21,15 +21,19 @@ class Standing:
 
     Attributes:
         source_id: its source.
-        url_id: its URL.
-        replaced: whether there is a newer URL.
+        url_id: its URL, or write key.
+        kind: which of the two, `url` or `key`.
+        replaced: whether there is a newer one.
         ended: whether calls are refused.
+        signing: the sealed secret with which calls have to be signed; None: they need no signature.
     """
 
     source_id: int
     url_id: int
+    kind: str
     replaced: bool
     ended: bool
+    signing: bytes | None
 
 
 class Tokens:
@@ -41,12 +45,13 @@ class Tokens:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._opened: dict[bytes, float] = {}
+        self._opened: dict[bytes, tuple[float, Standing]] = {}
         self._lock = threading.Lock()
 
-    def remembers(self, digest: bytes) -> bool:
-        """Whether the token was live within the last seconds."""
-        return self._opened.get(digest, 0.0) > time.monotonic()
+    def recall(self, digest: bytes) -> Standing | None:
+        """What the token opened within the last seconds; None when that is not remembered."""
+        until, standing = self._opened.get(digest, (0.0, None))
+        return standing if until > time.monotonic() else None
 
     def look_up(self, digest: bytes) -> Standing | None:
         """What the token opens now, asked of the database; None: nothing, and nobody's."""
@@ -56,18 +61,21 @@ class Tokens:
             self.forget(digest)
             return None
         ended = row.ends_at is not None and row.ends_at <= now()
+        standing = Standing(
+            row.source_id, row.url_id, row.kind, row.replaced_at is not None, ended, row.signing
+        )
         if ended:
             self.forget(digest)
         else:
-            self._remember(digest)
-        return Standing(row.source_id, row.url_id, row.replaced_at is not None, ended)
+            self._remember(digest, standing)
+        return standing
 
     def forget(self, digest: bytes) -> None:
         """Ask the database at the next call."""
         self._opened.pop(digest, None)
 
-    def _remember(self, digest: bytes) -> None:
+    def _remember(self, digest: bytes, standing: Standing) -> None:
         with self._lock:
             if len(self._opened) >= _MOST:
                 self._opened.clear()
-            self._opened[digest] = time.monotonic() + _SECONDS
+            self._opened[digest] = time.monotonic() + _SECONDS, standing
