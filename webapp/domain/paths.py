@@ -43,8 +43,8 @@ class Call(NamedTuple):
     """A key of `CALLS`."""
     name: str
     """The name of a track call's event; "" for all others."""
-    paths: set[str]
-    """The paths at which something stands that says something: values, and the objects that hold them."""
+    told: dict[str, object]
+    """By path what stands there, if it says something: values, and the objects that hold them."""
 
 
 # One path ---------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def call_of(event: object) -> Call | None:
     kind = fields.get("type")
     if not isinstance(kind, str) or (kind := clean(kind.strip())) not in CALLS:
         return None
-    found: set[str] = set()
+    found: dict[str, object] = {}
     for place in CALLS[kind]:
         if not place:
             frame = FRAME | {"group_id"} if kind in OF_COMPANIES else FRAME
@@ -117,14 +117,14 @@ def call_of(event: object) -> Call | None:
     return Call(kind, track_name(fields.get("event")) if kind == "track" else "", found)
 
 
-def _walk(found: set[str], prefix: str, traits: Traits, call: str, levels: int = LEVELS) -> None:
+def _walk(found: dict[str, object], prefix: str, traits: Traits, call: str, levels: int = LEVELS) -> None:
     for name, value in traits.items():
         if not says(value):
             continue
         path = _path(prefix, name) if len(name) <= LONGEST_NAME else f"{prefix}{key_of(name)}"
         if path == prefix:
             continue
-        found.add(path)
+        found[path] = value
         if isinstance(value, dict):
             inside = path.removeprefix(prefix)
             if _holds(call, prefix, inside):

@@ -6,6 +6,7 @@ from webapp.models.audit import AuditLine
 from webapp.models.base import Base, now
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
 from webapp.models.event import Event
+from webapp.models.mapping import PathSighting
 from webapp.models.person import Company, Identifier, Person
 from webapp.models.saved_view import SavedView
 from webapp.models.search import SORTED
@@ -26,6 +27,7 @@ __all__ = [
     "Identifier",
     "Invitation",
     "Login",
+    "PathSighting",
     "Person",
     "Rejection",
     "SavedView",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Micros
+from webapp.domain import mapping as mappings
+from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros
 
 POLICIES = {
     "user": "The email or UserID is created",
@@ -29,6 +32,10 @@ class Source(Base):
     kind: Mapped[str] = mapped_column(default="segment")
     policy: Mapped[str]
     applied_policy: Mapped[str]
+    mapping: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """Where people want its traits to go (`domain/mapping.py`); None: where they go by default."""
+    applied_mapping: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """What the tables show and new events follow, until a rebuild applies `mapping`."""
     state: Mapped[str] = mapped_column(default="active")
     """`active` or `deleting`."""
     pause: Mapped[str] = mapped_column(default="")
@@ -56,6 +63,11 @@ class Source(Base):
     def needs_resync(self) -> bool:
         """Another policy was saved than the tables show."""
         return self.policy != self.applied_policy
+
+    @property
+    def needs_rebuild(self) -> bool:
+        """Another mapping was saved than the tables show."""
+        return not mappings.same(self.mapping, self.applied_mapping)
 
 
 URL, KEY = "url", "key"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.models.base import NEVER_REUSED, Base, Document, Id, Micros
+from webapp.models.base import NEVER_REUSED, Base, Document, Id, Json, Micros
 from webapp.models.source import Source
 
 KINDS = ("resync", "rebuild", "deletion")
@@ -26,6 +28,9 @@ class Sync(Base):
     policy: Mapped[str | None]
     """The policy it applies, fixed when it was asked for."""
     previous_policy: Mapped[str | None]
+    mapping: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The mapping that a rebuild folds with, fixed when it was asked for."""
+    previous_mapping: Mapped[dict[str, Any] | None] = mapped_column(Json)
     phase: Mapped[str] = mapped_column(default="")
     """What it is busy with, a name the service knows."""
     cursor: Mapped[Micros] = mapped_column(default=0)

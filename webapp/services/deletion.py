@@ -19,6 +19,7 @@ from webapp.models import (
     DataSourceCustomer,
     Event,
     Identifier,
+    PathSighting,
     Person,
     Rejection,
     Source,
@@ -43,6 +44,7 @@ TABLES = (
     Identifier,
     Company,
     AttributeSighting,
+    PathSighting,
     Tally,
     Rejection,
 )
@@ -154,7 +156,8 @@ def _forget(connection: Connection, sync: Any) -> None:
     connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
     connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))
     connection.execute(delete(Sync).where(Sync.source_id == sync.source_id, Sync.id != sync.id))
-    connection.execute(update(Source).where(Source.id == sync.source_id).values(name="Deleted source"))
+    forgotten = {"name": "Deleted source", "mapping": None, "applied_mapping": None}
+    connection.execute(update(Source).where(Source.id == sync.source_id).values(**forgotten))
     told = select(AttributeSighting.id).where(
         AttributeSighting.entity == CustomAttribute.entity, AttributeSighting.key == CustomAttribute.key
     )

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.domain import mapping as mappings
 from webapp.domain import segment, wire
 from webapp.domain.attributes import Value, shown, type_of
 from webapp.domain.segment import Reading
@@ -56,12 +57,13 @@ def find(session: Session, source: Source, event_id: int) -> Event | None:
 
 
 def look(session: Session, source: Source, event: Event) -> Look:
-    """Look into an event, reading it again by the rules of today."""
+    """Look into an event, reading it again by the mapping that is applied."""
     outcome = outcomes.of(session.connection(), source, [event])[event.id]
     raw = clean(event.body.decode("utf-8", "replace"))
     pretty = _indented(event.body)
     try:
-        reading = segment.read(wire.decode(event.body), event.received_at)
+        mapping = mappings.of(source.applied_mapping)
+        reading = segment.read(wire.decode(event.body), event.received_at, mapping)
     except ValueError as error:
         return Look(event, outcome, raw[:LONGEST_SHOWN], pretty, False, [], [], str(error))
     stored = [(code, name) for code, name in event.warnings or ()]

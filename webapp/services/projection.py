@@ -8,26 +8,25 @@ in another order than their ids are given.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, Row, select, update
 from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.domain import segment, wire
-from webapp.domain.identity import company_key, keyed
+from webapp.domain import mapping
 from webapp.domain.segment import Reading
-from webapp.domain.text import clean, indexed
 from webapp.failpoints import reach
 from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
+from webapp.services import path_counts
 from webapp.services.folding import Folded, fold_into
 from webapp.services.placing import Placing
+from webapp.services.reading import outcome_of, read_all
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
@@ -35,7 +34,6 @@ log = structlog.get_logger(__name__)
 # A batch is as large as keeps it short: on SQLite the webhook's writers wait for it.
 LEAST, MOST, FIRST = 20, 5000, 200
 SECONDS = {"sqlite": 0.1, "postgresql": 0.5}
-MOST_WARNINGS = 100
 ALL_EVENTS = 2**62
 
 
@@ -167,32 +165,6 @@ def _pending(
     return events
 
 
-def read(body: bytes, received_at: int) -> Reading:
-    """What a stored event says."""
-    return segment.read(wire.decode(body), received_at)
-
-
-def read_all(source_id: int, events: Iterable[Any]) -> tuple[list[tuple[int, Reading]], list[dict[str, Any]]]:
-    """What stored events say. One that cannot be read is a fault of ours; it stays, its neighbours go on.
-
-    Args:
-        source_id: for the log.
-        events: rows with `id, body, received_at`.
-
-    Returns:
-        Pairs of event id and reading, and the outcomes of those that are parked.
-    """
-    readings: list[tuple[int, Reading]] = []
-    parked: list[dict[str, Any]] = []
-    for event in events:
-        try:
-            readings.append((event.id, read(event.body, event.received_at)))
-        except Exception as error:
-            log.error("event_parked", source_id=source_id, event_id=event.id, error=type(error).__name__)
-            parked.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
-    return readings, parked
-
-
 def project(
     connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings, drained: Drained
 ) -> Folded | None:
@@ -206,8 +178,11 @@ def project(
     Returns:
         What it changed; None when no event says anything.
     """
-    readings, rows = read_all(source.id, events)
+    tally = path_counts.Tally()
+    readings, rows = read_all(source.id, events, mapping.of(source.applied_mapping), tally)
+    path_counts.note(connection, source.id, source.generation, tally)
     folded = _fold_and_place(connection, source, readings, settings)
+    _fold_again(connection, source, events, settings)
     rows += [outcome_of(event_id, reading) for event_id, reading in readings]
     update_by_id(connection, Event, rows)
     for row in rows:
@@ -227,68 +202,55 @@ def _fold_and_place(
     if not saying:
         return None
     limit = settings.max_custom_attributes
-    passed = _rebuilt_up_to(connection, source.id)
-    again = [(event_id, _copy(reading)) for event_id, reading in saying if event_id <= passed]
     folded = fold_into(connection, source.id, source.generation, saying, attribute_limit=limit)
     reach("drain.mid_batch")
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placing.place(folded.people.persons, folded.companies, folded.people.gone)
-    if again:
-        # A rebuild has gone past these ids already, so the next generation hears of them here; after the one
-        # that is shown, because it calls everybody what that one calls them.
-        fold_into(connection, source.id, source.generation + 1, again, attribute_limit=limit, rebuilding=True)
     return folded
 
 
-def _copy(reading: Reading) -> Reading:
-    """A reading that can lose attributes over the limit without the other one losing them."""
-    return msgspec.structs.replace(
-        reading,
-        contact_custom=dict(reading.contact_custom),
-        company_custom=dict(reading.company_custom),
-        warnings=[],
+def _fold_again(connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings) -> None:
+    """Tell the next generation of events that a rebuild under way has gone past, read by its own mapping.
+
+    After the generation that is shown, because the next one calls everybody what that one calls them.
+    """
+    passed, chosen = _rebuilt_up_to(connection, source.id)
+    again = [event for event in events if event.id <= passed]
+    if not again:
+        return
+    tally = path_counts.Tally()
+    readings, _ = read_all(source.id, again, mapping.of(chosen), tally)
+    fold_next(connection, source, readings, tally, settings)
+
+
+def fold_next(
+    connection: Connection,
+    source: Any,
+    readings: list[tuple[int, Reading]],
+    tally: path_counts.Tally,
+    settings: Settings,
+) -> None:
+    """Fold readings into the generation that a rebuild is making."""
+    path_counts.note(connection, source.id, source.generation + 1, tally)
+    fold_into(
+        connection,
+        source.id,
+        source.generation + 1,
+        [(event_id, reading) for event_id, reading in readings if reading.reason is None],
+        attribute_limit=settings.max_custom_attributes,
+        rebuilding=True,
     )
 
 
-def _rebuilt_up_to(connection: Connection, source_id: int) -> int:
-    """The last event id that a rebuild under way has folded into its generation; 0 without one."""
-    query = select(Sync.phase, Sync.cursor).where(
+def _rebuilt_up_to(connection: Connection, source_id: int) -> tuple[int, Any]:
+    """The last event id that a rebuild under way has folded, and its mapping; 0 without one."""
+    query = select(Sync.phase, Sync.cursor, Sync.mapping).where(
         Sync.source_id == source_id, Sync.kind == "rebuild", Sync.state == "running"
     )
     row = connection.execute(query).first()
     if row is None:
-        return 0
+        return 0, None
     if row.phase == "events":
-        return int(row.cursor)
-    return ALL_EVENTS if row.phase.startswith("compare") or row.phase == "swap" else 0
-
-
-def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
-    """The columns by which an event's row says what became of it."""
-    says = reading.reason is None
-    return _outcome(
-        event_id,
-        APPLIED if says else IGNORED,
-        type=reading.type,
-        message_id=indexed(clean(reading.message_id)) or None,
-        occurred_at=reading.time,
-        subject=keyed(reading) if says else None,
-        company=company_key(reading.group_id) if says and reading.group_id is not None else None,
-        reason=reading.reason,
-        warnings=_kept(reading.warnings),
-    )
-
-
-def _kept(warnings: list[tuple[str, str]]) -> list[list[str]] | None:
-    """An event's warnings as its row keeps them: a hostile event can give rise to very many."""
-    kept = [list(warning) for warning in warnings[:MOST_WARNINGS]]
-    if len(warnings) > MOST_WARNINGS:
-        kept.append(["more", f"{len(warnings) - MOST_WARNINGS:,}"])
-    return kept or None
-
-
-_COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
-
-
-def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
-    return {"id": event_id, "state": state} | {name: columns.get(name) for name in _COLUMNS}
+        return int(row.cursor), row.mapping
+    over = row.phase.startswith("compare") or row.phase == "swap"
+    return (ALL_EVENTS if over else 0), row.mapping

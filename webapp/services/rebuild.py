@@ -4,6 +4,9 @@ While it folds, everybody goes on reading and filling the generation that is sho
 meanwhile are folded into both where the rebuild has passed them. Then both are compared, so that the result
 says whether they are equal or which records differ. The swap is one transaction; after it the customers and
 contacts are placed again, as a re-sync does, and the generation before is erased.
+
+It reads with the mapping that was chosen when it was asked for, which the swap makes the applied one; until
+then what is shown, the outcomes of events too, follows the mapping before.
 """
 
 from __future__ import annotations
@@ -13,16 +16,16 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from webapp.config import Settings
+from webapp.domain import mapping
 from webapp.failpoints import reach
-from webapp.models import AttributeSighting, Company, Event, Identifier, Person, Source, Sync
+from webapp.models import AttributeSighting, Company, Event, Identifier, PathSighting, Person, Source, Sync
 from webapp.models.event import PENDING
-from webapp.services import comparing, resync
-from webapp.services.folding import fold_into
-from webapp.services.projection import outcome_of, read_all
-from webapp.services.rows import update_by_id
+from webapp.services import comparing, reading, resync
+from webapp.services.path_counts import Tally
+from webapp.services.projection import fold_next
 
 EVENTS = {"sqlite": 300, "postgresql": 3000}
-GENERATIONS = (Identifier, Person, Company, AttributeSighting)
+GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)
 
 # Phases that go through pages of records, each with the phase that follows.
 PAGED = {
@@ -31,7 +34,8 @@ PAGED = {
     "companies": (resync.companies, "persons"),
     "persons": (resync.persons, "contacts"),
     "contacts": (resync.sweep_contacts, "customers"),
-    "customers": (resync.sweep_customers, "erase"),
+    "customers": (resync.sweep_customers, "outcomes"),
+    "outcomes": (reading.outcomes_again, "erase"),
 }
 # Phases in which it can still be taken back, and in which events are folded into both generations.
 BEFORE_SWAP = ("events", "compare identifiers", "compare companies", "swap")
@@ -72,52 +76,50 @@ def _begin(connection: Connection, sync: Any) -> bool:
     if sync.state == "cancelling":
         resync.finish(connection, sync, "cancelled")
         return True
-    query = select(func.count()).select_from(Event)
-    total = connection.scalar(query.where(Event.source_id == sync.source_id, Event.state != PENDING))
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total or 0))
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=_count_events(connection, sync)))
     _enter(connection, sync, "events")
     return False
 
 
+def _count_events(connection: Connection, sync: Any) -> int:
+    query = select(func.count()).select_from(Event)
+    return connection.scalar(query.where(Event.source_id == sync.source_id, Event.state != PENDING)) or 0
+
+
 def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) -> bool:
-    query = select(Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings).where(
-        Event.source_id == source.id, Event.id > sync.cursor, Event.state != PENDING
-    )
-    events = connection.execute(query.order_by(Event.id).limit(EVENTS[connection.dialect.name])).all()
+    limit = EVENTS[connection.dialect.name]
+    events = reading.page(connection, source.id, sync.cursor, limit)
     if not events:
         total = sync.done + comparing.size(connection, source.id, source.generation + 1)
         connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total))
         _enter(connection, sync, "compare identifiers")
         return False
-    readings, outcomes = read_all(source.id, events)
-    fold_into(
-        connection,
-        source.id,
-        source.generation + 1,
-        [(event_id, reading) for event_id, reading in readings if reading.reason is None],
-        attribute_limit=settings.max_custom_attributes,
-        rebuilding=True,
-    )
+    tally = Tally()
+    readings, parked = reading.read_all(source.id, events, mapping.of(sync.mapping), tally)
+    fold_next(connection, source, readings, tally, settings)
     reach("rebuild.mid_batch")
-    outcomes += [outcome_of(event_id, reading) for event_id, reading in readings]
-    stored = {event.id: event for event in events}
-    update_by_id(connection, Event, [row for row in outcomes if _differs(stored[row["id"]], row)])
+    if not _remaps(sync):
+        reading.write_changed(connection, events, readings, parked)
     _move(connection, sync, events[-1].id, len(events))
     return False
 
 
-def _differs(event: Any, outcome: dict[str, Any]) -> bool:
-    """Whether reading an event now gives another outcome than is stored, as after an upgrade."""
-    return any(getattr(event, name) != outcome[name] for name in ("state", "reason", "warnings"))
+def _remaps(sync: Any) -> bool:
+    """Whether it applies another mapping than was applied before."""
+    return not mapping.same(sync.mapping, sync.previous_mapping)
 
 
 def _swap(connection: Connection, sync: Any, source: Any) -> bool:
     reach("rebuild.before_swap")
     follow = source.generation + 1
-    applied = {"generation": follow, "applied_policy": sync.policy}
+    applied = {
+        "generation": follow,
+        "applied_policy": sync.policy,
+        "applied_mapping": sync.mapping,
+    }
     connection.execute(update(Source).where(Source.id == source.id).values(**applied))
     reach("rebuild.mid_swap")
-    more = 0
+    more = _count_events(connection, sync) if _remaps(sync) else 0
     for model in (Company, Person):
         query = select(func.count()).select_from(model)
         more += connection.scalar(query.where(model.source_id == source.id, model.generation == follow)) or 0
@@ -149,7 +151,6 @@ def _enter(connection: Connection, sync: Any, phase: str) -> None:
 
 
 def _move(connection: Connection, sync: Any, cursor: int, count: int) -> None:
-    done = (
-        min(sync.done + count, sync.total) if sync.phase in ("contacts", "customers") else sync.done + count
-    )
+    uncounted = sync.phase in ("contacts", "customers", "outcomes")
+    done = min(sync.done + count, sync.total) if uncounted else sync.done + count
     connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))

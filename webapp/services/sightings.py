@@ -71,6 +71,17 @@ def note(
     upsert(connection, AttributeSighting, rows, ("source_id", "generation", "entity", "key"))
 
 
+def take_out_unkept(
+    connection: Connection, source_id: int, generation: int, readings: list[tuple[int, Reading]]
+) -> None:
+    """Take from readings, with a warning, the custom attributes that were over the limit when folded."""
+    wanted = {(entity, key) for _, reading in readings for entity, told in _told(reading) for key in told}
+    known = _known(connection, source_id, generation, wanted)
+    refused = {key for key in wanted if key not in known or known[key].over_limit}
+    if refused:
+        _take_out(readings, refused)
+
+
 def _seen(readings: list[tuple[int, Reading]]) -> dict[tuple[str, str], _Sighting]:
     seen: dict[tuple[str, str], _Sighting] = {}
     for event_id, reading in readings:

@@ -1,0 +1,121 @@
+"""What stored events say, read by their source's mapping, and what their rows say became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, select
+
+from webapp.domain import mapping as mappings
+from webapp.domain import segment, wire
+from webapp.domain.identity import company_key, keyed
+from webapp.domain.mapping import Mapping
+from webapp.domain.segment import Reading
+from webapp.domain.text import clean, indexed
+from webapp.models import Event
+from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
+from webapp.services import sightings
+from webapp.services.path_counts import Tally
+from webapp.services.rows import update_by_id
+
+log = structlog.get_logger(__name__)
+
+MOST_WARNINGS = 100
+AGAIN = {"sqlite": 500, "postgresql": 3000}
+
+Readings = list[tuple[int, Reading]]
+
+
+def read_all(
+    source_id: int, events: Iterable[Any], mapping: Mapping, tally: Tally | None = None
+) -> tuple[Readings, list[dict[str, Any]]]:
+    """What stored events say. One that cannot be read is a fault of ours; it stays, its neighbours go on.
+
+    Args:
+        source_id: for the log.
+        events: rows with `id, body, received_at`, by id.
+        mapping: of their source.
+        tally: counts the paths that they tell, if given.
+
+    Returns:
+        Pairs of event id and reading, and the outcomes of those that are parked.
+    """
+    readings: Readings = []
+    parked: list[dict[str, Any]] = []
+    for event in events:
+        try:
+            document = wire.decode(event.body)
+            readings.append((event.id, segment.read(document, event.received_at, mapping)))
+            if tally is not None:
+                tally.add(event.id, document, event.received_at)
+        except Exception as error:
+            log.error("event_parked", source_id=source_id, event_id=event.id, error=type(error).__name__)
+            parked.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
+    return readings, parked
+
+
+def page(connection: Connection, source_id: int, after: int, limit: int) -> list[Any]:
+    """The next events of a source that have been read before, by id, with the outcomes they have."""
+    columns = (Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings)
+    query = select(*columns).where(Event.source_id == source_id, Event.id > after, Event.state != PENDING)
+    return list(connection.execute(query.order_by(Event.id).limit(limit)))
+
+
+def write_changed(
+    connection: Connection, events: Iterable[Any], readings: Readings, parked: list[dict[str, Any]]
+) -> None:
+    """Write the outcomes that differ from those of `page`, as after an upgrade or with another mapping."""
+    stored = {event.id: event for event in events}
+    rows = [*parked, *(outcome_of(event_id, reading) for event_id, reading in readings)]
+    update_by_id(connection, Event, [row for row in rows if _differs(stored[row["id"]], row)])
+
+
+def _differs(event: Any, outcome: dict[str, Any]) -> bool:
+    return any(getattr(event, name) != outcome[name] for name in ("state", "reason", "warnings"))
+
+
+def outcomes_again(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+    """Write what the mapping now applied makes of the next events: the last id, and how many there were.
+
+    The phase of a rebuild that follows its swap; nothing is to be done when the mapping is as it was.
+    """
+    if mappings.same(sync.mapping, sync.previous_mapping):
+        return 0, 0
+    events = page(connection, source.id, sync.cursor, AGAIN[connection.dialect.name])
+    readings, parked = read_all(source.id, events, mappings.of(source.applied_mapping))
+    sightings.take_out_unkept(connection, source.id, source.generation, readings)
+    write_changed(connection, events, readings, parked)
+    return (events[-1].id if events else 0), len(events)
+
+
+def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
+    """The columns by which an event's row says what became of it."""
+    says = reading.reason is None
+    return _outcome(
+        event_id,
+        APPLIED if says else IGNORED,
+        type=reading.type,
+        message_id=indexed(clean(reading.message_id)) or None,
+        occurred_at=reading.time,
+        subject=keyed(reading) if says else None,
+        company=company_key(reading.group_id) if says and reading.group_id is not None else None,
+        reason=reading.reason,
+        warnings=_kept(reading.warnings),
+    )
+
+
+def _kept(warnings: list[tuple[str, str]]) -> list[list[str]] | None:
+    """An event's warnings as its row keeps them: a hostile event can give rise to very many."""
+    kept = [list(warning) for warning in warnings[:MOST_WARNINGS]]
+    if len(warnings) > MOST_WARNINGS:
+        kept.append(["more", f"{len(warnings) - MOST_WARNINGS:,}"])
+    return kept or None
+
+
+_COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
+
+
+def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
+    return {"id": event_id, "state": state} | {name: columns.get(name) for name in _COLUMNS}
