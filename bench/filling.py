@@ -16,7 +16,7 @@ from tests import factories
 from webapp.database import begin
 from webapp.models import Contact, Customer
 from webapp.models.search import FTS
-from webapp.services.placing import searchable
+from webapp.services.standing import searchable
 
 COUNTRIES = ("US",) * 8 + ("DE",) * 4 + ("GB", "FR", "JP", "BR", "IN", "CA", "NL", "SE", None)
 PLANS = ("free", "free", "free", "starter", "pro", "enterprise")

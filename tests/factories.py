@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from webapp.domain.attributes import TYPES
 from webapp.domain.fold import Told, pack
 from webapp.domain.identity import company_key, user_key
+from webapp.domain.policy import CUSTOMER_DETAILS
 from webapp.models import (
     AttributeSighting,
     Company,
@@ -21,7 +22,7 @@ from webapp.models import (
     Source,
 )
 from webapp.models.base import folded
-from webapp.services.placing import searchable
+from webapp.services.standing import searchable
 
 DAY = 86_400_000_000
 SOME_DAY = 1_790_000_000_000_000  # 21 Sep 2026
@@ -64,14 +65,21 @@ def customer(connection: Connection, source_id: int, external_id: str = "org_1",
         kind="company",
         origin_uuid=row["uuid"],
         external_id=external_id,
+        told={name: row[name] for name in CUSTOMER_DETAILS if row[name] is not None}
+        | {"custom": row["custom"]},
+        first_seen=row["first_seen"],
+        last_seen=row["last_seen"],
+        leads=True,
+        unmatched=False,
         created_at=SOME_DAY,
+        updated_at=SOME_DAY,
     )
     return id
 
 
 def customer_row(source_id: int, external_id: str, **columns: Any) -> dict[str, Any]:
     """The columns of a customer."""
-    details = dict.fromkeys(("name", "email", "website_url", "country", "state", "city", "zip"))
+    details = dict.fromkeys(CUSTOMER_DETAILS)
     row = {
         **details,
         "uuid": str(uuid.uuid4()),
@@ -92,6 +100,8 @@ def customer_row(source_id: int, external_id: str, **columns: Any) -> dict[str, 
 
 def contact(connection: Connection, source_id: int, customer_id: int, **columns: Any) -> int:
     """A contact of a customer; its id."""
+    behind = select(DataSourceCustomer.origin_uuid).where(DataSourceCustomer.customer_id == customer_id)
+    columns.setdefault("origin_uuid", connection.scalar(behind.limit(1)) or "")
     return make(connection, Contact, **contact_row(source_id, customer_id, **columns))
 
 
@@ -109,6 +119,7 @@ def contact_row(source_id: int, customer_id: int, **columns: Any) -> dict[str, A
         "created_at": SOME_DAY,
         "updated_at": SOME_DAY,
         "company": None,
+        "origin_uuid": "",
         **columns,
     }
     name = " ".join(filter(None, (row["first_name"], row["last_name"])))

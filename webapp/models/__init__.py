@@ -1,12 +1,16 @@
 """Tables, and the verbs of one row. Importing this package makes every table known."""
 
 from webapp.models.account import Invitation, Login, User
-from webapp.models.attribute import AttributeSighting, CustomAttribute
+from webapp.models.attribute import AttributeIndex, AttributeSighting, CustomAttribute
 from webapp.models.audit import AuditLine
 from webapp.models.base import Base, now
+from webapp.models.billing import MrrAdjustment, Plan, Subscription
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
 from webapp.models.event import Event
+from webapp.models.hand import Edit, Note
+from webapp.models.imports import Import, ImportFile, ImportProblem
 from webapp.models.mapping import PathSighting
+from webapp.models.merging import Decision, KeptUuid
 from webapp.models.person import Company, Identifier, Person
 from webapp.models.saved_view import SavedView
 from webapp.models.search import SORTED
@@ -15,6 +19,7 @@ from webapp.models.sync import Sync
 
 __all__ = [
     "SORTED",
+    "AttributeIndex",
     "AttributeSighting",
     "AuditLine",
     "Base",
@@ -23,15 +28,25 @@ __all__ = [
     "CustomAttribute",
     "Customer",
     "DataSourceCustomer",
+    "Decision",
+    "Edit",
     "Event",
     "Identifier",
+    "Import",
+    "ImportFile",
+    "ImportProblem",
     "Invitation",
+    "KeptUuid",
     "Login",
+    "MrrAdjustment",
+    "Note",
     "PathSighting",
     "Person",
+    "Plan",
     "Rejection",
     "SavedView",
     "Source",
+    "Subscription",
     "Sync",
     "Tally",
     "User",

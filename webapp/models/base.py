@@ -7,7 +7,7 @@ import unicodedata
 import uuid
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -38,6 +38,11 @@ class Base(DeclarativeBase):
 
 # Ids are never given twice, so that a link kept somewhere never leads to another record.
 NEVER_REUSED = {"sqlite_autoincrement": True}
+
+
+def where(condition: str) -> dict[str, Any]:
+    """The arguments of an index over some rows only, on both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def now() -> int:

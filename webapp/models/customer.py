@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, false, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.models.base import NEVER_REUSED, Base, Bytes, Document, Id, Micros
+from webapp.models.base import NEVER_REUSED, Base, Bytes, Document, Id, Micros, where
 
 NEW_LEAD = "New Lead"
+LEAD_STATUSES = (NEW_LEAD, "Working Lead", "Qualified Lead", "Unqualified Lead")
+"""What people choose among for a customer without a subscription."""
+ACTIVE, PAST_DUE, CANCELLED = "Active", "Past Due", "Cancelled"
+"""What the subscriptions of a customer say by themselves."""
 
 
 class Customer(Base):
@@ -22,6 +26,7 @@ class Customer(Base):
     """The source of the primary data source customer."""
     external_id: Mapped[str]
     name: Mapped[str | None]
+    company: Mapped[str | None]
     email: Mapped[str | None]
     website_url: Mapped[str | None]
     country: Mapped[str | None]
@@ -33,7 +38,21 @@ class Customer(Base):
     contacts: Mapped[int] = mapped_column(default=0)
     first_seen: Mapped[Micros]
     last_seen: Mapped[Micros]
+    lead_created_at: Mapped[Micros | None]
+    free_trial_started_at: Mapped[Micros | None]
     lead_status: Mapped[str] = mapped_column(default=NEW_LEAD, server_default=NEW_LEAD)
+    owner: Mapped[str | None]
+    """The e-mail address of the user who looks after the customer."""
+    tags: Mapped[str] = mapped_column(default="", server_default="")
+    """In order, joined by `, `; no tag holds a comma."""
+    mrr: Mapped[Micros | None]
+    """Monthly recurring revenue of the subscriptions that run now, in hundredths of `currency`, rounded."""
+    currency: Mapped[str | None]
+    """Of `mrr`. A customer who pays in several has the greatest here and the others in `other_mrr`."""
+    other_mrr: Mapped[Document | None]
+    """`{"USD": 1200}`: hundredths by currency."""
+    composed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the row is more than what one source told: merged, edited by hand, or with subscriptions."""
     sort_name: Mapped[str]
     """`folded(name or external_id)`: what the name column sorts by."""
     search: Mapped[str]
@@ -56,7 +75,7 @@ class Customer(Base):
 
 
 class DataSourceCustomer(Base):
-    """The row by which one source stands behind a customer."""
+    """The row by which one source stands behind a customer, with what that source tells of it."""
 
     __tablename__ = "data_source_customers"
     __table_args__ = NEVER_REUSED
@@ -65,11 +84,20 @@ class DataSourceCustomer(Base):
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     kind: Mapped[str]
-    """`company`, or `person` for somebody who is a customer of their own."""
+    """`company`, `person` for somebody who is a customer of their own, or `billing`."""
     origin_uuid: Mapped[str] = mapped_column(unique=True)
-    """The uuid of the company or person; the customer it first made bears the same."""
+    """The uuid of the company, person or billing record; a customer led by it bears the same."""
     external_id: Mapped[str]
+    told: Mapped[Document]
+    """What the source tells: standard attributes by name, custom ones under `custom`; no blanks."""
+    first_seen: Mapped[Micros]
+    last_seen: Mapped[Micros]
+    leads: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether it is the primary of its customer."""
+    unmatched: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Changed since the automations last looked at it."""
     created_at: Mapped[Micros]
+    updated_at: Mapped[Micros]
 
     customer: Mapped[Customer] = relationship(back_populates="sources")
 
@@ -84,6 +112,12 @@ class Contact(Base):
     uuid: Mapped[str] = mapped_column(unique=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    origin_uuid: Mapped[str]
+    """Of the data source customer under which its source puts it."""
+    within_id: Mapped[Micros | None]
+    """The contact that shows this one too: the same human, told of by another source of a merged customer."""
+    own: Mapped[Document | None]
+    """What its own source tells, while the columns show more than that; None while they are the same."""
     user_id: Mapped[str | None]
     email: Mapped[str | None]
     first_name: Mapped[str | None]
@@ -124,4 +158,11 @@ for _column in (Contact.sort_name, Contact.first_seen, Contact.last_seen, Contac
     Index(f"ix_contacts_{_column.key}", _column, Contact.id)
     Index(f"ix_contacts_source_id_{_column.key}", Contact.source_id, _column, Contact.id)
 Index("ix_contacts_customer_id", Contact.customer_id, Contact.sort_name, Contact.id)
-Index("ix_data_source_customers_source", DataSourceCustomer.source_id, DataSourceCustomer.customer_id)
+Index("ix_contacts_within_id", Contact.within_id, **where("within_id IS NOT NULL"))
+_d = DataSourceCustomer
+Index("ix_data_source_customers_source", _d.source_id, _d.customer_id)
+Index("ix_data_source_customers_following", _d.source_id, _d.customer_id, **where("NOT leads"))
+Index("ix_data_source_customers_unmatched", _d.id, **where("unmatched"))
+Index(
+    "ix_data_source_customers_billing", _d.source_id, _d.external_id, unique=True, **where("kind = 'billing'")
+)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Micros
+from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Micros, where
 
 
 class Identifier(Base):
@@ -72,16 +70,12 @@ class Company(Base):
     last_seen: Mapped[Micros]
 
 
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
 _i = (Identifier.source_id, Identifier.generation)
 Index(
-    "ix_identifiers_tie", *_i, Identifier.tie_key, **_where("tie_key IS NOT NULL AND person_uuid IS NOT NULL")
+    "ix_identifiers_tie", *_i, Identifier.tie_key, **where("tie_key IS NOT NULL AND person_uuid IS NOT NULL")
 )
-Index("ix_identifiers_email", *_i, Identifier.email, **_where("email IS NOT NULL"))
-Index("ix_identifiers_person", *_i, Identifier.person_uuid, **_where("person_uuid IS NOT NULL"))
+Index("ix_identifiers_email", *_i, Identifier.email, **where("email IS NOT NULL"))
+Index("ix_identifiers_person", *_i, Identifier.person_uuid, **where("person_uuid IS NOT NULL"))
 _p = (Person.source_id, Person.generation)
 Index("ix_persons_page", *_p, Person.id)
 Index("ix_persons_company", *_p, Person.company, Person.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 
 from webapp.config import Settings
 from webapp.database import begin
@@ -17,18 +17,26 @@ from webapp.models import (
     CustomAttribute,
     Customer,
     DataSourceCustomer,
+    Decision,
+    Edit,
     Event,
     Identifier,
+    KeptUuid,
+    MrrAdjustment,
+    Note,
     PathSighting,
     Person,
+    Plan,
     Rejection,
     Source,
+    Subscription,
     Sync,
     Tally,
     WebhookUrl,
 )
-from webapp.services import audit, packing, trigrams
-from webapp.services.placing import remove_origins
+from webapp.services import audit, detaching, packing, trigrams
+from webapp.services.imports import files as imports
+from webapp.services.merging import leave
 from webapp.services.rebuild import erase
 
 # Rows a step: short, because the other sources' events wait meanwhile on SQLite.
@@ -40,6 +48,12 @@ TABLES = (
     Event,
     Contact,
     DataSourceCustomer,
+    MrrAdjustment,
+    Subscription,
+    Plan,
+    Edit,
+    Note,
+    KeptUuid,
     Person,
     Identifier,
     Company,
@@ -50,9 +64,10 @@ TABLES = (
 )
 
 
-# What follows when no row is left: the file is written anew, its log is emptied, the source's own row goes.
-# The first two stand outside any transaction (`ready`); on PostgreSQL there is nothing to do.
-ROWS_LEFT, PACKING, EMPTYING, PACKED = "rows", "packing", "emptying", "packed"
+# First merged customers become what the other sources tell. What follows when no row is left: the file is
+# written anew, its log is emptied, the source's own row goes. These two stand outside any transaction
+# (`ready`); on PostgreSQL there is nothing to do.
+DETACHING, ROWS_LEFT, PACKING, EMPTYING, PACKED = "detaching", "rows", "packing", "emptying", "packed"
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,8 +79,8 @@ class DeletionReport:
     contacts: int
     merged_customers: int
     """Customers that stay, with the data of the other source."""
-    mrr_adjustments: int = 0
-    connected_subscriptions: int = 0
+    mrr_adjustments: int
+    connected_subscriptions: int
 
 
 def deletion_report(connection: Connection, source: Source) -> DeletionReport:
@@ -85,7 +100,16 @@ def deletion_report(connection: Connection, source: Source) -> DeletionReport:
         customers=connection.scalar(customers.where(~others)) or 0,
         contacts=_count(connection, Contact, source.id),
         merged_customers=connection.scalar(customers.where(others)) or 0,
+        mrr_adjustments=_count(connection, MrrAdjustment, source.id),
+        connected_subscriptions=_connected(connection, source.id),
     )
+
+
+def _connected(connection: Connection, source_id: int) -> int:
+    query = select(func.count()).where(
+        Subscription.source_id == source_id, Subscription.connection_uuid.is_not(None)
+    )
+    return connection.scalar(query) or 0
 
 
 def _count(connection: Connection, model: Any, source_id: int) -> int:
@@ -101,14 +125,19 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
     """
     if not sync.phase:
         total = sum(_count(connection, model, sync.source_id) for model in TABLES)
-        begun = {"phase": ROWS_LEFT, "total": total, "done": 0}
+        begun = {"phase": DETACHING, "total": total, "done": 0}
         connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
+        return False
+    if sync.phase == DETACHING:
+        gone = detaching.detach(connection, sync.source_id, ROWS[connection.dialect.name] // 5)
+        follow = DETACHING if gone else ROWS_LEFT
+        connection.execute(update(Sync).where(Sync.id == sync.id).values(done=sync.done + gone, phase=follow))
         return False
     for model in TABLES:
         if gone := _erase_some(connection, model, sync.source_id):
             connection.execute(update(Sync).where(Sync.id == sync.id).values(done=sync.done + gone))
             return False
-    if not trigrams.forget(connection):
+    if imports.erase(connection, settings, sync.source_id) or not trigrams.forget(connection):
         return False
     if sync.phase == PACKED:
         _close(connection, sync)
@@ -146,7 +175,7 @@ def _erase_some(connection: Connection, model: Any, source_id: int) -> int:
         return erase(connection, model, limit, model.source_id == source_id)
     query = select(DataSourceCustomer.origin_uuid).where(DataSourceCustomer.source_id == source_id)
     origins = connection.scalars(query.order_by(DataSourceCustomer.id).limit(limit)).all()
-    remove_origins(connection, origins)
+    leave(connection, origins)
     return len(origins)
 
 
@@ -156,6 +185,8 @@ def _forget(connection: Connection, sync: Any) -> None:
     connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
     connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))
     connection.execute(delete(Sync).where(Sync.source_id == sync.source_id, Sync.id != sync.id))
+    ends = or_(Decision.primary_source_id == sync.source_id, Decision.other_source_id == sync.source_id)
+    connection.execute(delete(Decision).where(ends))
     forgotten = {"name": "Deleted source", "mapping": None, "applied_mapping": None}
     connection.execute(update(Source).where(Source.id == sync.source_id).values(**forgotten))
     told = select(AttributeSighting.id).where(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from webapp.domain import policy
 from webapp.domain.fold import Told
 from webapp.domain.persons import Person
 from webapp.domain.text import indexed
-from webapp.models import Company, Contact, CustomAttribute, Customer, DataSourceCustomer, now
+from webapp.models import Company, Contact, Customer, now
 from webapp.models.base import folded
+from webapp.services import keeping
+from webapp.services.composing import ignored_keys
+from webapp.services.keeping import Touched
+from webapp.services.merging import leave
 from webapp.services.rows import delete_in, select_in, upsert
+from webapp.services.standing import Standing, Stood, customer_ids, searchable, stand
 
-KEPT = ("created_at", "contacts", "lead_status")
+KEPT = ("created_at", "within_id")
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,7 +67,7 @@ class Placing:
         self.source_id = source_id
         self.generation = generation
         self.policy = chosen
-        self.ignored = _ignored(connection)
+        self.ignored = {entity: ignored_keys(connection, entity) for entity in ("customer", "contact")}
         self.now = now()
 
     def place(
@@ -83,9 +88,10 @@ class Placing:
         """
         plan = self._plan(list(persons), companies, gone)
         placed = Placed()
-        customer_ids = self._write_customers(plan, placed)
-        self._write_contacts(plan, customer_ids, placed)
-        placed.customers_removed = remove_origins(self.connection, plan.no_customer)
+        stood, ids = self._write_customers(plan, placed)
+        touched = self._write_contacts(plan, ids, placed)
+        placed.customers_removed = leave(self.connection, plan.no_customer)
+        keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
 
     def _plan(self, persons: list[Person], companies: Iterable[CompanyView], gone: Iterable[str]) -> _Plan:
@@ -116,69 +122,49 @@ class Placing:
         )
         return {row.key: row.uuid for row in select_in(self.connection, query, Company.key, keys)}
 
-    def _write_customers(self, plan: _Plan, placed: Placed) -> dict[str, int]:
-        """Upsert the planned customers; the ids of all customers that contacts go under, by origin."""
-        origins = plan.customers.keys() | {origin for _, origin in plan.contacts.values()}
-        known = self._customer_ids(origins)
-        new = [uuid for uuid in plan.customers if uuid not in known]
-        rows = [self._customer_row(uuid, columns) for uuid, columns in plan.customers.items()]
-        upsert(self.connection, Customer, rows, ("uuid",), keep=KEPT, moment="updated_at")
-        if new:
-            query = select(Customer.uuid, Customer.id)
-            known |= {row.uuid: row.id for row in select_in(self.connection, query, Customer.uuid, new)}
-        placed.customers_added = len(new)
-        rows = [
-            {
-                "customer_id": known[uuid],
-                "source_id": self.source_id,
-                "kind": plan.kinds[uuid],
-                "origin_uuid": uuid,
-                "external_id": columns["external_id"],
-                "created_at": self.now,
-            }
-            for uuid, columns in plan.customers.items()
+    def _write_customers(self, plan: _Plan, placed: Placed) -> tuple[Stood, dict[str, int]]:
+        """Let the planned customers stand; the ids of all customers that contacts go under, by origin."""
+        standings = [
+            Standing(uuid, plan.kinds[uuid], values["external_id"], values)
+            for uuid, values in plan.customers.items()
         ]
-        keep = ("created_at", "customer_id")
-        upsert(self.connection, DataSourceCustomer, rows, ("origin_uuid",), keep=keep)
-        return known
+        stood = stand(self.connection, self.source_id, standings, self.now)
+        placed.customers_added = len(stood.added)
+        origins = plan.customers.keys() | {origin for _, origin in plan.contacts.values()}
+        return stood, customer_ids(self.connection, origins)
 
-    def _customer_ids(self, origins: Iterable[str]) -> dict[str, int]:
-        query = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
-        rows = select_in(self.connection, query, DataSourceCustomer.origin_uuid, origins)
-        return {row.origin_uuid: row.customer_id for row in rows}
-
-    def _customer_row(self, uuid: str, columns: dict[str, Any]) -> dict[str, Any]:
-        return columns | {
-            "uuid": uuid,
-            "source_id": self.source_id,
-            "sort_name": indexed(folded(columns["name"] or columns["external_id"])),
-            "search": searchable(columns["name"], columns["email"], columns["external_id"]),
-            "contacts": 0,
-            "created_at": self.now,
-            "updated_at": self.now,
-        }
-
-    def _write_contacts(self, plan: _Plan, customer_ids: Mapping[str, int], placed: Placed) -> None:
-        query = select(Contact.uuid, Contact.customer_id)
+    def _write_contacts(self, plan: _Plan, ids: Mapping[str, int], placed: Placed) -> Touched:
+        query = select(Contact.id, Contact.uuid, Contact.customer_id, Contact.within_id)
         uuids = plan.contacts.keys() | plan.no_contact
-        before = {row.uuid: row.customer_id for row in select_in(self.connection, query, Contact.uuid, uuids)}
-        rows = [self._contact_row(person, customer_ids[origin]) for person, origin in plan.contacts.values()]
-        upsert(self.connection, Contact, rows, ("uuid",), keep=("created_at",), moment="updated_at")
+        there = {row.uuid: row for row in select_in(self.connection, query, Contact.uuid, uuids)}
+        rows = [self._contact_row(person, origin, ids[origin]) for person, origin in plan.contacts.values()]
+        upsert(self.connection, Contact, rows, ("uuid",), keep=KEPT, moment="updated_at")
+        before = {uuid: row.customer_id for uuid, row in there.items()}
         after = {row["uuid"]: row["customer_id"] for row in rows}
         dropped = before.keys() - after.keys()
+        released = keeping.release(self.connection, [there[uuid].id for uuid in dropped])
         delete_in(self.connection, Contact, Contact.uuid, dropped)
         placed.contacts_added = len(after.keys() - before.keys())
         placed.contacts_removed = len(dropped)
         placed.contacts_moved = sum(before.get(uuid, to) != to for uuid, to in after.items())
-        self._count_contacts(before, after)
+        within = {uuid for uuid, row in there.items() if row.within_id is not None}
+        self._count_contacts(before, after, within)
+        return Touched(
+            persons=frozenset(uuids),
+            contacts=frozenset(after.keys() | released),
+            customers=frozenset({*before.values(), *after.values()}),
+        )
 
-    def _contact_row(self, person: Person, customer_id: int) -> dict[str, Any]:
+    def _contact_row(self, person: Person, origin: str, customer_id: int) -> dict[str, Any]:
         columns = policy.contact(person, self.ignored["contact"])
         name = policy.full_name(person.details)
         return columns | {
             "uuid": person.uuid,
             "source_id": self.source_id,
             "customer_id": customer_id,
+            "origin_uuid": origin,
+            "within_id": None,
+            "own": None,
             "company": person.company,
             "sort_name": indexed(folded(name or columns["email"] or columns["user_id"] or "")),
             "search": searchable(name, columns["email"], columns["user_id"]),
@@ -186,10 +172,13 @@ class Placing:
             "updated_at": self.now,
         }
 
-    def _count_contacts(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-        """Keep each customer's number of contacts by what came and went, so that nothing is counted again."""
+    def _count_contacts(self, before: Mapping[str, int], after: Mapping[str, int], within: Set[str]) -> None:
+        """Keep each customer's number of contacts by what came and went, so that nothing is counted again.
+
+        Those that stand within another contact are not shown, so they do not count.
+        """
         change: dict[int, int] = {}
-        for uuid in before.keys() | after.keys():
+        for uuid in (before.keys() | after.keys()) - within:
             old, new = before.get(uuid), after.get(uuid)
             if old == new:
                 continue
@@ -207,44 +196,3 @@ class Placing:
                 ),
                 rows,
             )
-
-
-def searchable(*parts: str | None) -> str:
-    """What a search looks into: the folded texts, each behind two line feeds.
-
-    So the beginning of each, be it one letter, is a trigram that an index can find.
-    """
-    return "".join(f"\n\n{folded(part)}" for part in parts if part)
-
-
-def remove_origins(connection: Connection, origins: Iterable[str]) -> int:
-    """Take companies or persons from behind their customers; a customer with nobody behind it goes.
-
-    Args:
-        origins: uuids; those without a data source customer are passed over.
-
-    Returns:
-        How many customers went.
-    """
-    query = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
-    rows = select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
-    if not rows:
-        return 0
-    delete_in(connection, DataSourceCustomer, DataSourceCustomer.origin_uuid, [r.origin_uuid for r in rows])
-    behind = exists().where(DataSourceCustomer.customer_id == Customer.id)
-    gone = 0
-    ids = sorted({row.customer_id for row in rows})
-    for start in range(0, len(ids), 2000):
-        chunk = ids[start : start + 2000]
-        gone += connection.execute(delete(Customer).where(Customer.id.in_(chunk), ~behind)).rowcount
-    return gone
-
-
-def _ignored(connection: Connection) -> dict[str, frozenset[str]]:
-    rows = connection.execute(
-        select(CustomAttribute.entity, CustomAttribute.key).where(CustomAttribute.ignored)
-    ).all()
-    return {
-        entity: frozenset(row.key for row in rows if row.entity == entity)
-        for entity in ("customer", "contact")
-    }

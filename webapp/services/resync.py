@@ -17,7 +17,8 @@ from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
 from webapp.models import Company, Contact, DataSourceCustomer, Person, Source, Sync, now
 from webapp.services.identities import persons_by_uuid
-from webapp.services.placing import CompanyView, Placed, Placing, remove_origins
+from webapp.services.merging import leave
+from webapp.services.placing import CompanyView, Placed, Placing
 
 # Persons or companies a step: about 100 ms on SQLite, while the webhook's writers wait.
 STEP = {"sqlite": 500, "postgresql": 2000}
@@ -192,5 +193,5 @@ def sweep_customers(connection: Connection, sync: Any, source: Any) -> tuple[int
             model.source_id == source.id, model.generation == source.generation, model.uuid.in_(gone)
         )
         gone -= set(connection.scalars(there))
-    remove_origins(connection, gone)
+    leave(connection, gone)
     return (rows[-1].id if rows else 0), len(rows)

@@ -18,7 +18,7 @@ from webapp.database import begin
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
-from webapp.services import deletion, packing, rebuild, resync
+from webapp.services import deletion, detaching, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.projection import never
 from webapp.services.resync import Preview, preview, waiting
@@ -129,6 +129,9 @@ def request_deletion(session: Session, source: Source, user_id: int | None = Non
     )
     session.add(sync)
     session.flush()
+    # Few merged customers show what the other sources tell at once; many are out of sight until the work,
+    # which begins with them, has come by.
+    detaching.detach(session.connection(), source.id)
     return sync
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, column, select, table, true
 
+from webapp.models import Customer
 from webapp.models.base import folded
 from webapp.models.search import FTS
 from webapp.services import counting, trigrams, visibility
@@ -50,7 +51,9 @@ class Scope:
     def within(self) -> ColumnElement[bool]:
         """The condition that a row is of the source, for indexes that begin with it."""
         model = self.view.table.model
-        return true() if self.source_id is None else model.source_id == self.source_id
+        return (
+            true() if self.source_id is None else visibility.of_source(self.connection, model, self.source_id)
+        )
 
     @property
     def hidden(self) -> ColumnElement[bool]:
@@ -104,7 +107,9 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
         if (text := filters.searched(each)) is not None:
             texts.append(text)
     held = [filters.holds(model.search, text, dialect) for text in texts]
-    whole = not view.narrowed and not visibility.unseen(connection)
+    merged = model is Customer and source_id is not None
+    mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
+    whole = not view.narrowed and not mixed and not visibility.unseen(connection)
     return Scope(connection, view, source_id, (*conditions, *held), tuple(texts), (*indexed, *held), whole)
 
 

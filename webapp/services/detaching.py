@@ -1,0 +1,155 @@
+"""Detaching a source that goes from merged customers: what stays is exactly what the other sources tell.
+
+The customer keeps its uuid, whoever led it, and what people wrote on it since it was merged: that was about
+the customer, not about the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.orm import aliased
+
+from webapp.models import (
+    Contact,
+    Customer,
+    DataSourceCustomer,
+    Decision,
+    Edit,
+    KeptUuid,
+    Note,
+    now,
+)
+from webapp.models.merging import MERGE
+from webapp.services import keeping, merges
+from webapp.services.composing import tellers_of
+from webapp.services.merging import settle
+from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
+from webapp.services.standing import step_down
+
+AT_ONCE = 1000
+"""Merged customers that the request to delete a source detaches itself; more are left to the work."""
+
+
+def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
+    """Take a source that goes from behind some merged customers, in the caller's transaction.
+
+    Args:
+        source_id: the source.
+        most: how many of its data source customers at most.
+
+    Returns:
+        How many it was; 0 when it stands behind no merged customer any more.
+    """
+    going = _merged(connection, source_id, most)
+    if not going:
+        return 0
+    behind = _behind(connection, {row.customer_id for row in going})
+    staying = {id: [r for r in rows if r.source_id != source_id] for id, rows in behind.items()}
+    heirs = {id: _first(rows) for id, rows in staying.items()}
+    leaving = {row.origin_uuid: heirs[row.customer_id] for row in going}
+    _keep_uuids(connection, heirs)
+    _hand_over(connection, source_id, leaving)
+    for origins in chunks(leaving):
+        ends = or_(Decision.primary_now.in_(origins), Decision.other_now.in_(origins))
+        connection.execute(delete(Decision).where(Decision.entity == "customer", ends))
+    for rows in staying.values():
+        if len(rows) > 1:  # the source that goes may have been what connected them
+            merges.tie(connection, rows, merges.By())
+    _remove(connection, source_id, leaving, behind)
+    return len(going)
+
+
+def _merged(connection: Connection, source_id: int, most: int) -> list[Any]:
+    mine, mate = aliased(DataSourceCustomer), aliased(DataSourceCustomer)
+    together = (
+        mine.customer_id == mate.customer_id,
+        mine.source_id == source_id,
+        mate.source_id != source_id,
+    )
+    query = select(mine.customer_id).join(mate, together[0]).where(*together[1:]).distinct().limit(most)
+    # Who follows is in an index of its own, so customers of one source alone are never looked at.
+    ids = {id for follower in (mine, mate) for id in connection.scalars(query.where(~follower.leads))}
+    rows = select(DataSourceCustomer.__table__).where(DataSourceCustomer.source_id == source_id)
+    return select_in(connection, rows, DataSourceCustomer.customer_id, ids)
+
+
+def _behind(connection: Connection, ids: set[int]) -> dict[int, list[Any]]:
+    behind: dict[int, list[Any]] = {}
+    query = select(DataSourceCustomer.__table__)
+    for row in select_in(connection, query, DataSourceCustomer.customer_id, ids):
+        behind.setdefault(row.customer_id, []).append(row)
+    return behind
+
+
+def _first(rows: Sequence[Any]) -> Any:
+    leader = tellers_of(rows)[0].uuid
+    return next(row for row in rows if row.origin_uuid == leader)
+
+
+def _since(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
+    """When each origin was merged first."""
+    query = select(Decision.__table__).where(Decision.entity == "customer", Decision.kind == MERGE)
+    found: dict[str, int] = {}
+    for end in (Decision.primary_now, Decision.other_now):
+        for row in select_in(connection, query, end, origins):
+            origin = getattr(row, end.key)
+            found[origin] = min(row.created_at, found.get(origin, row.created_at))
+    return found
+
+
+def _keep_uuids(connection: Connection, heirs: Mapping[int, Any]) -> None:
+    query = select(Customer.id, Customer.uuid)
+    uuids = {row.id: row.uuid for row in select_in(connection, query, Customer.id, heirs)}
+    rows = [
+        {"origin_uuid": heir.origin_uuid, "source_id": heir.source_id, "uuid": uuids[id]}
+        for id, heir in heirs.items()
+        if uuids[id] != heir.origin_uuid
+    ]
+    delete_in(connection, KeptUuid, KeptUuid.uuid, [row["uuid"] for row in rows])
+    upsert(connection, KeptUuid, rows, ("origin_uuid",))
+
+
+def _hand_over(connection: Connection, source_id: int, heirs: Mapping[str, Any]) -> None:
+    """Give what people wrote since the merge to who stays.
+
+    Args:
+        heirs: by the origin that leaves, the data source customer that leads from now on.
+    """
+    since = _since(connection, heirs)
+    mine = (Edit.entity == "customer", Edit.source_id == source_id)
+    query = select(Edit.origin_uuid, Edit.fields)
+    edits = select_in(connection, query.where(*mine), Edit.origin_uuid, heirs)
+    for edit in edits:
+        origin, heir = edit.origin_uuid, heirs[edit.origin_uuid]
+        kept = {name: field for name, field in edit.fields.items() if field["at"] >= since.get(origin, 0)}
+        before = connection.scalar(
+            select(Edit.fields).where(Edit.entity == "customer", Edit.origin_uuid == heir.origin_uuid)
+        )
+        row = {"entity": "customer", "origin_uuid": heir.origin_uuid, "source_id": heir.source_id}
+        if kept:
+            told = {"fields": (before or {}) | kept, "updated_at": now()}
+            upsert(connection, Edit, [row | told], ("entity", "origin_uuid"))
+    written = select(Note.id, Note.origin_uuid, Note.created_at)
+    written = written.where(Note.entity == "customer", Note.source_id == source_id)
+    notes = [
+        {"id": note.id, "origin_uuid": heirs[note.origin_uuid].origin_uuid}
+        | {"source_id": heirs[note.origin_uuid].source_id}
+        for note in select_in(connection, written, Note.origin_uuid, heirs)
+        if note.created_at >= since.get(note.origin_uuid, 0)
+    ]
+    update_by_id(connection, Note, notes)
+
+
+def _remove(
+    connection: Connection, source_id: int, leaving: Iterable[str], customer_ids: Iterable[int]
+) -> None:
+    ids = sorted(customer_ids)
+    for chunk in chunks(ids):
+        theirs = (Contact.source_id == source_id, Contact.customer_id.in_(chunk))
+        keeping.release(connection, connection.scalars(select(Contact.id).where(*theirs)).all())
+        connection.execute(delete(Contact).where(*theirs))
+    step_down(connection, leaving)
+    settle(connection, (), ids)

@@ -1,0 +1,88 @@
+"""Keeping what people and automations decided and set, whatever a source tells: after each placing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from webapp.models import Contact, Customer, DataSourceCustomer, Edit
+from webapp.services import decisions
+from webapp.services.composing import compose
+from webapp.services.composing_contacts import compose_contacts
+from webapp.services.merging import settle
+from webapp.services.rows import chunks, select_in
+from webapp.services.standing import Stood
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a placing may have changed.
+
+    Attributes:
+        persons: uuids of persons that are there, and of those that are no more.
+        contacts: uuids of contacts that were written.
+        customers: ids of the customers that these are and were under.
+    """
+
+    persons: frozenset[str]
+    contacts: frozenset[str]
+    customers: frozenset[int]
+
+
+def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
+    """Let decisions and edits hold for what a placing wrote, in its transaction.
+
+    Customers that are one source's word alone, which are nearly all, cost one look each.
+    """
+    if decisions.has_any(connection, source_id):
+        _settle_decided(connection, source_id, stood, touched)
+    edited = _edited(connection, source_id, stood, touched)
+    composed = _composed(connection, touched.customers) | edited | stood.composed
+    there = {row[0] for row in select_in(connection, select(Customer.id), Customer.id, composed)}
+    compose_contacts(connection, there, touched.contacts)
+    compose(connection, there)
+
+
+def release(connection: Connection, contact_ids: Iterable[int]) -> set[str]:
+    """Before contacts go: those within them stand for themselves again; their uuids."""
+    ids = list(contact_ids)
+    rows = select_in(connection, select(Contact.uuid, Contact.within_id), Contact.within_id, ids)
+    for chunk in chunks(sorted({row.within_id for row in rows})):
+        connection.execute(update(Contact).where(Contact.within_id.in_(chunk)).values(within_id=None))
+    return {row.uuid for row in rows}
+
+
+def _settle_decided(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
+    moved = decisions.follow(connection, source_id, touched.persons)
+    _, pairs = decisions.reached(connection, "customer", stood.added)
+    decided = moved | {end for pair in pairs for end in pair}
+    if decided:
+        settle(connection, decided)
+
+
+def _edited(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> set[int]:
+    """Customers that people had edited before they came back, and those of edited or merged contacts."""
+    found: set[int] = set()
+    if connection.scalar(select(Edit.id).where(Edit.source_id == source_id).limit(1)) is not None:
+        found |= _of_edits(connection, "customer", stood.added, DataSourceCustomer.origin_uuid)
+        found |= _of_edits(connection, "contact", touched.contacts, Contact.uuid)
+    if decisions.has_any(connection, source_id):
+        _, pairs = decisions.reached(connection, "contact", touched.contacts)
+        query = select(Contact.customer_id)
+        rows = select_in(connection, query, Contact.uuid, {end for pair in pairs for end in pair})
+        found |= {row.customer_id for row in rows}
+    return found
+
+
+def _of_edits(connection: Connection, entity: str, uuids: Iterable[str], column: object) -> set[int]:
+    query = select(Edit.origin_uuid).where(Edit.entity == entity)
+    edited = {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, uuids)}
+    model = DataSourceCustomer if entity == "customer" else Contact
+    return {row[0] for row in select_in(connection, select(model.customer_id), column, edited)}
+
+
+def _composed(connection: Connection, customer_ids: Iterable[int]) -> set[int]:
+    query = select(Customer.id).where(Customer.composed)
+    return {row.id for row in select_in(connection, query, Customer.id, customer_ids)}
