@@ -28,6 +28,8 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.sources",
     "webapp.views.new_sources",
     "webapp.views.webhook_urls",
+    "webapp.views.signatures",
+    "webapp.views.rehearsals",
     "webapp.views.syncs",
     "webapp.views.deletions",
     "webapp.views.exports",

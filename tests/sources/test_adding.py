@@ -90,7 +90,7 @@ def test_saving_makes_the_source_with_the_url_that_was_shown(app):
     with app.app_context():
         made = db.session.query(Source).one()
         assert (made.name, made.policy, made.applied_policy) == ("Website", "company", "company")
-        url = db.session.query(WebhookUrl).one()
+        url = db.session.query(WebhookUrl).filter_by(kind="url").one()
         assert url.token_digest == tokens.digest(shown_token(page))
         assert shown_token(page).encode() not in url.token_sealed
 

@@ -146,7 +146,7 @@ def test_regenerating_asks_first_and_says_what_becomes_of_late_events(app):
     assert "refused from this moment on" in page.select_one(".choice__hint").text
     answer = post(client, path + "/new", path, grace="7")
     assert answer.status_code == 422
-    assert text(soup(answer), "#grace-error") == "Choose when the old URL ends."
+    assert text(soup(answer), "#grace-url-error") == "Choose when the old one ends."
     assert shown_token(soup(client.get(f"/sources/{public_id}/settings"))) == token
 
 

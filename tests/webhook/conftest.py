@@ -130,11 +130,12 @@ class Line:
             return add_url(connection, self.source_id)
 
 
-def add_url(connection: Any, source_id: int) -> str:
-    """Give a source a URL; its token."""
+def add_url(connection: Any, source_id: int, kind: str = "url") -> str:
+    """Give a source a URL, or a write key; its token."""
     token = tokens.make_token()
+    digest = tokens.digest(token) if kind == "url" else tokens.key_digest(token)
     factories.make(
-        connection, WebhookUrl, source_id=source_id, token_digest=tokens.digest(token), created_at=now()
+        connection, WebhookUrl, source_id=source_id, kind=kind, token_digest=digest, created_at=now()
     )
     return token
 

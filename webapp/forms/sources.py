@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
 from wtforms.validators import ValidationError
 
-from webapp.models.source import POLICIES
+from webapp.models.source import KEY, POLICIES, URL
 from webapp.services import sources
 
 _EXPLAINED = {
@@ -25,16 +25,23 @@ PAUSE_CHOICES = [
     (
         "refuse",
         "Refuse",
-        "The webhook answers 503. Segment tries again for four hours and then drops the event for good.",
+        "The webhook answers 503. Segment tries again for four hours and then drops the event for good; "
+        "libraries give up sooner.",
     ),
 ]
 
 _GRACES_EXPLAINED = {
-    0: "Events still sent to the old URL are refused from this moment on, and Segment drops them for good.",
-    3600: "Events sent to the old URL are taken for one more hour, then refused.",
-    86_400: "Events sent to the old URL are taken for one more day, then refused.",
+    0: "Events still sent {old} are refused from this moment on, and their senders drop them for good.",
+    3600: "Events sent {old} are taken for one more hour, then refused.",
+    86_400: "Events sent {old} are taken for one more day, then refused.",
 }
-GRACE_CHOICES = [(grace, label, _GRACES_EXPLAINED[grace]) for grace, label in sources.GRACES.items()]
+_OLD = {URL: "to the old URL", KEY: "with the old key"}
+GRACE_CHOICES = {
+    kind: [
+        (grace, label, _GRACES_EXPLAINED[grace].format(old=old)) for grace, label in sources.GRACES.items()
+    ]
+    for kind, old in _OLD.items()
+}
 
 
 class SourceForm(FlaskForm):

@@ -173,6 +173,11 @@ def late_calls(session: Session, source: Source) -> int:
     return int(session.scalar(found) or 0)
 
 
+def waiting(session: Session, source: Source) -> Count:
+    """How many events wait to be processed."""
+    return _count(session, source, "pending")
+
+
 def _count(session: Session, source: Source, kind: str) -> Count:
     wanted = and_(Event.source_id == source.id, outcome_condition(source, kind))
     # What waits and what is parked has an index; the rest is looked for among the source's events.

@@ -227,6 +227,12 @@ def stop_asking_for_signatures(session: Session, source: Source, by: int | None 
     _set_signing(session, source, None, by)
 
 
+def sent_test_event(session: Session, source: Source, by: int | None = None) -> None:
+    """Put into the audit log that somebody sent a test event."""
+    with write(session):
+        audit.record(session, "source.test_event_sent", by, source.uuid, name=source.name)
+
+
 def exported(session: Session, source: Source, by: int | None = None) -> None:
     """Put into the audit log that everything of a source was exported."""
     with write(session):

@@ -10,7 +10,7 @@ from jobs.queue import bell
 from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import Source, Sync, now
-from webapp.models.source import POLICIES
+from webapp.models.source import KEY, POLICIES, URL
 from webapp.security import current_user, public_base
 from webapp.services import source_summary, sources, tokens
 
@@ -76,11 +76,27 @@ def webhook_url(token: str) -> str:
 
 def shown_url(source: Source) -> str | None:
     """A source's webhook URL, for administrators only; None for anybody else, and when its seal is broken."""
-    url = sources.live_url(db.session(), source)
+    token = _token(source, URL)
+    return webhook_url(token) if token else None
+
+
+def shown_key(source: Source) -> str | None:
+    """A source's write key, for administrators only; None for anybody else, and when it cannot be shown."""
+    return _token(source, KEY)
+
+
+def shown_secret(source: Source) -> str | None:
+    """The secret that signs a source's calls, for administrators only; None when its seal is broken."""
+    if not current_user.is_administrator or source.signing_sealed is None:
+        return None
+    return tokens.unseal(settings().secret_key, source.signing_sealed)
+
+
+def _token(source: Source, kind: str) -> str | None:
+    url = sources.live_url(db.session(), source, kind)
     if not current_user.is_administrator or url is None or url.token_sealed is None:
         return None
-    token = tokens.unseal(settings().secret_key, url.token_sealed)
-    return webhook_url(token) if token else None
+    return tokens.unseal(settings().secret_key, url.token_sealed)
 
 
 def is_part() -> bool:

@@ -9,11 +9,19 @@ from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
 from webapp.forms.sources import GRACE_CHOICES, PAUSE_CHOICES, POLICY_CHOICES, SourceForm
-from webapp.models import Source
-from webapp.models.source import MICROS_PER_HOUR
-from webapp.security import current_user, viewer_may
-from webapp.services import source_summary, sources, sync_log, syncs
-from webapp.views.source_page import frame, is_part, ring, shown_url, source_or_404
+from webapp.models import Source, now
+from webapp.models.source import KEY, MICROS_PER_HOUR, URL
+from webapp.security import current_user, public_base, viewer_may
+from webapp.services import event_list, source_summary, sources, sync_log, syncs, tokens
+from webapp.views.source_page import (
+    frame,
+    is_part,
+    ring,
+    shown_key,
+    shown_secret,
+    shown_url,
+    source_or_404,
+)
 
 DAY = 24 * MICROS_PER_HOUR
 
@@ -99,22 +107,36 @@ def resume(source_id: str) -> ResponseReturnValue:
 
 def _settings(source: Source, form: SourceForm) -> str:
     session = db.session()
-    context: dict[str, Any] = frame(source, "settings")
-    old_urls = sources.old_urls(session, source)
     return render_template(
         "sources/settings.html",
         form=form,
         policy_choices=POLICY_CHOICES,
         pause_choices=PAUSE_CHOICES,
-        grace_choices=GRACE_CHOICES,
-        url=shown_url(source),
-        old_urls=old_urls,
-        late=any((old.last_late_call_at or 0) > context["moment"] - DAY for old in old_urls),
+        waiting=event_list.waiting(session, source) if source.pause else None,
         rejections=sources.rejections(session, source),
         sync=syncs.open_sync(session, source.id),
         syncs=sync_log.history(session, source),
-        **context,
+        **_ways_in(source),
+        **frame(source, "settings"),
     )
+
+
+def _ways_in(source: Source) -> dict[str, Any]:
+    """By what senders reach a source: its URL, its write key, and whether they have to sign."""
+    session, since = db.session(), now() - DAY
+    old = {kind: sources.old_urls(session, source, kind) for kind in (URL, KEY)}
+    return {
+        "url": shown_url(source),
+        "old_urls": old[URL],
+        "key": shown_key(source),
+        "has_key": sources.live_url(session, source, KEY) is not None,
+        "old_keys": old[KEY],
+        "late": {kind: any((one.last_late_call_at or 0) > since for one in of) for kind, of in old.items()},
+        "base": public_base(),
+        "secret": shown_secret(source),
+        "new_secret": tokens.make_token(),
+        "grace_choices": GRACE_CHOICES,
+    }
 
 
 def register(app: Flask) -> None:

@@ -113,9 +113,7 @@ class Webhook:
     def _store(self, call: Call, signature: str, texts: list[bytes]) -> Verdict:
         """Store a call that is signed as its source asks for at the moment it is stored."""
         for _ in range(2):
-            call.signing = self._opened(call.token).signing
-            if call.signing is not None:
-                self._check(call.signing, signature, texts)
+            call.signing = self._signed_with(call.token, signature, texts)
             verdict = self._writer.submit(call)
             if verdict in (Verdict.ACCEPTED, Verdict.PAUSED):
                 return verdict
@@ -123,6 +121,24 @@ class Webhook:
             if verdict is Verdict.FORBIDDEN:
                 return verdict
         raise Unavailable("the secret of its signatures changed twice meanwhile")
+
+    def _signed_with(self, token: bytes, signature: str, texts: list[bytes]) -> bytes | None:
+        """The sealed secret that a call is rightly signed with; None: its source asks for no signature."""
+        standing = self._opened(token)
+        if standing.signing is None:
+            return None
+        try:
+            self._check(standing.signing, signature, texts)
+        except Refusal:
+            # What is remembered may let a call in, since its transaction looks again, but never refuse it.
+            self._tokens.forget(token)
+            fresh = self._opened(token).signing
+            if fresh == standing.signing:
+                raise
+            if fresh is not None:
+                self._check(fresh, signature, texts)
+            return fresh
+        return standing.signing
 
     def _refused(self, token: bytes | None, refusal: Refusal, manner: Manner) -> Answer:
         # What is remembered is not enough here: no transaction will look at the token again.
