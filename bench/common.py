@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -10,24 +11,34 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 
 from tests import postgres
+from tests.conftest import migrate, settings_for
+from webapp.config import Settings
+from webapp.database import make_engine
 
 SERVER = {"shared_buffers": "1GB", "work_mem": "64MB", "maintenance_work_mem": "512MB", "max_wal_size": "4GB"}
 """Settings of a throw-away PostgreSQL of some size, beside those of the tests."""
 
 
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
+"""What makes it keep what it acknowledges, and tidy up, as one that is in use does."""
+
+
 @contextmanager
-def database(asked: str) -> Iterator[str]:
+def database(asked: str, durable: bool = False) -> Iterator[str]:
     """The URL of an empty database, gone afterwards when it was made here.
 
     Args:
         asked: `sqlite`, `postgresql` (a server of our own is started), or the URL of an empty database.
+        durable: whether a commit has to reach the disk; SQLite's always does.
     """
     if asked == "sqlite":
         with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
@@ -36,10 +47,55 @@ def database(asked: str) -> Iterator[str]:
         folder_ = postgres.programs()
         if folder_ is None:
             sys.exit("PostgreSQL is not installed here (on Debian: apt-get install postgresql).")
-        with postgres.running(folder_, SERVER) as server:
+        with postgres.running(folder_, SERVER | DURABLE if durable else SERVER) as server:
             yield server.url(server.create())
     else:
         yield asked
+
+
+@contextmanager
+def installation(asked: str, durable: bool = True) -> Iterator[Settings]:
+    """Settings of an installation with a database as `database` gives it; `emptied` makes its tables."""
+    with database(asked, durable) as url, tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
+        yield replace(settings_for(url, Path(folder) / "data"), testing=False)
+
+
+def emptied(settings: Settings) -> Engine:
+    """An engine on the database with new, empty tables; whatever was in it is gone."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        for end in ("", "-wal", "-shm"):
+            Path(f"{url.database}{end}").unlink(missing_ok=True)
+    else:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        engine.dispose()
+    migrate(settings)
+    return make_engine(settings)
+
+
+def arguments(module: Any, rows: int, help: str) -> argparse.ArgumentParser:
+    """A parser with what every benchmark understands: `--rows`, `--database` and `--json`.
+
+    Args:
+        module: `__doc__` of the benchmark.
+        rows: unless given.
+        help: what rows are.
+    """
+    parser = argparse.ArgumentParser(description=module.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=rows, help=f"{help}; {rows:,} unless given")
+    parser.add_argument(
+        "--database", default="sqlite", help="sqlite, postgresql, or the URL of an empty database"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
+    return parser
+
+
+def median_of(runs: list[dict[str, float]], key: str) -> float:
+    """The median of one number of several runs."""
+    return float(median(run[key] for run in runs))
 
 
 def timed(function: Callable[[], Any], times: int, longest: float = 20.0) -> list[float]:

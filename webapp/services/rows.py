@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     JSON,
     Connection,
     Row,
@@ -17,18 +17,19 @@ from sqlalchemy import (
     TextClause,
     any_,
     bindparam,
-    literal,
     select,
     text,
     type_coerce,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import NULLTYPE
 
 from webapp.database import json_dumps
+from webapp.services.arrays import Packed, pack
 
 # Values in one `IN (...)`; well under SQLite's limit of variables in a statement.
 CHUNK = 2000
+_WANTED: Any = bindparam("wanted", type_=NULLTYPE)
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
@@ -41,11 +42,13 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
 def select_in(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> list[Row[Any]]:
     """The rows of a query whose column is one of many values, in few statements."""
     rows: list[Row[Any]] = []
-    arrays = connection.dialect.name == "postgresql"
+    # An array is one value, so PostgreSQL plans the statement once, however many there are.
+    is_array = connection.dialect.name == "postgresql"
+    wanted = column == any_(_WANTED) if is_array else column.in_(bindparam("wanted", expanding=True))
+    statement = statement.where(wanted)
     for chunk in chunks(sorted(set(values))):
-        # An array is one value, so PostgreSQL plans the statement once, however many there are.
-        wanted = column == any_(literal(chunk, ARRAY(column.type))) if arrays else column.in_(chunk)
-        rows.extend(connection.execute(statement.where(wanted)).all())
+        told = pack(column.type, chunk) if is_array else chunk
+        rows.extend(connection.execute(statement, {"wanted": told}).all())
     return rows
 
 
@@ -69,16 +72,16 @@ def upsert(
     """
     if not rows:
         return
-    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    ordered = sorted(rows, key=itemgetter(*key))
     columns = tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        statement = _upsert_arrays(model, columns, key, keep)
+        statement = _upsert_arrays(model, columns, key, keep, moment)
         connection.execute(statement, _as_arrays(model, columns, ordered))
         return
     if moment is not None:
         ordered = _update_changed(connection, model, ordered, key[0], (*keep, moment), moment)
     if ordered:
-        connection.execute(_upsert(model, columns, key, keep), ordered)
+        connection.exec_driver_sql(_upsert(model, columns, key, keep), _as_tuples(model, columns, ordered))
 
 
 def _update_changed(
@@ -109,32 +112,43 @@ def _update_changed(
         now = [json_dumps(row[name]) if name in documents else row[name] for name in compared]
         differ = tuple(name for name, a, b in zip(compared, before, now, strict=True) if a != b)
         if differ:
-            names = (*differ, moment)
-            changed.setdefault(names, []).append({f"b_{name}": row[name] for name in (*names, key)})
+            changed.setdefault((*differ, moment), []).append(row)
     for names, some in changed.items():
-        connection.execute(_update(model, names, key), some)
+        values = _as_tuples(model, (*names, key), some)
+        connection.exec_driver_sql(_update(model, names, key), values)
     return new
 
 
 @lru_cache(maxsize=256)
-def _upsert(model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]) -> Any:
-    """SQLite's statement for one row, made once: SQLAlchemy recognises it again and compiles it once."""
-    statement = sqlite.insert(model.__table__)
-    excluded = statement.excluded
-    changed = {name: excluded[name] for name in columns if name not in key and name not in keep}
-    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+def _upsert(model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]) -> str:
+    """SQLite's statement for one row. The driver gets it as it is: layers above it cost more than the row."""
+    changed = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in key and c not in keep)
+    return (
+        f"INSERT INTO {model.__table__.name} ({_listed(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
+        f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {changed}"
+    )
 
 
 @lru_cache(maxsize=256)
 def _upsert_arrays(
-    model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]
+    model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...], moment: str | None
 ) -> TextClause:
-    """PostgreSQL's statement for all rows at once: an array a column, several times as fast as a row each."""
-    names = ", ".join(columns)
-    changed = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in key and c not in keep)
+    """PostgreSQL's statement for all rows at once: an array a column, several times as fast as a row each.
+
+    A row that is as it should be is left alone: writing it again would write all its indexes again.
+    """
+    table: Table = model.__table__
+    changed = [c for c in columns if c not in key and c not in keep]
+    compared = [c for c in changed if c != moment]
+    documents = {c.name for c in table.c if isinstance(c.type, JSON)}
+    before, after = (
+        ", ".join(f"{of}.{c}::text" if c in documents else f"{of}.{c}" for c in compared)
+        for of in (table.name, "excluded")
+    )
     return text(
-        f"INSERT INTO {model.__table__.name} ({names}) SELECT * FROM {_unnested(model, columns)} "  # noqa: S608
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+        f"INSERT INTO {table.name} ({_listed(columns)}) SELECT * FROM {_unnested(model, columns)} "  # noqa: S608
+        f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in changed)} "
+        f"WHERE ({before}) IS DISTINCT FROM ({after})".replace("::", r"\:\:")
     )
 
 
@@ -147,15 +161,13 @@ def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, An
         connection.execute(_update_arrays(model, columns), _as_arrays(model, columns, rows))
         return
     names = tuple(name for name in rows[0] if name != "id")
-    values = [{f"b_{name}": row[name] for name in (*names, "id")} for row in rows]
-    connection.execute(_update(model, names, "id"), values)
+    connection.exec_driver_sql(_update(model, names, "id"), _as_tuples(model, (*names, "id"), rows))
 
 
 @lru_cache(maxsize=256)
-def _update(model: Any, names: tuple[str, ...], key: str) -> Any:
-    table: Table = model.__table__
-    statement = update(table).where(table.c[key] == bindparam(f"b_{key}"))
-    return statement.values({name: bindparam(f"b_{name}", type_=table.c[name].type) for name in names})
+def _update(model: Any, names: tuple[str, ...], key: str) -> str:
+    changed = ", ".join(f'"{name}" = ?' for name in names)
+    return f'UPDATE {model.__table__.name} SET {changed} WHERE "{key}" = ?'  # noqa: S608
 
 
 @lru_cache(maxsize=256)
@@ -173,12 +185,21 @@ def _unnested(model: Any, columns: tuple[str, ...]) -> str:
     return f"unnest({', '.join(f'CAST(:{c} AS {t}[])' for c, t in zip(columns, types, strict=True))})"
 
 
-def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    arrays: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in columns}
-    for name in columns:
-        if isinstance(model.__table__.c[name].type, JSON):
-            arrays[name] = [None if value is None else json_dumps(value) for value in arrays[name]]
-    return arrays
+def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> dict[str, Packed]:
+    types = model.__table__.c
+    return {name: pack(types[name].type, [row[name] for row in rows]) for name in columns}
+
+
+def _as_tuples(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    values = list(map(itemgetter(*columns), rows))
+    documents = [n for n, name in enumerate(columns) if isinstance(model.__table__.c[name].type, JSON)]
+    for n in documents:
+        values = [(*v[:n], None if v[n] is None else json_dumps(v[n]), *v[n + 1 :]) for v in values]
+    return values
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:

@@ -1,0 +1,36 @@
+"""A worker's process, by itself: `python -m bench.draining SOURCE` drains a source and says what it took."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+from jobs import tasks
+from webapp.config import Settings
+from webapp.database import make_engine
+from webapp.services import projection
+
+
+def main(source_id: int) -> None:
+    """Do what a worker does when the bell rings, slice after slice, until nothing waits; print it as JSON."""
+    settings = Settings.from_env()
+    engine = make_engine(settings)
+    events, passed = 0, True
+    started, worked = time.perf_counter(), time.process_time()
+    while passed:
+        stop = tasks.Deadline(tasks.SLICE)
+        events += projection.drain(engine, source_id, settings=settings, stop=stop).total
+        passed = stop.passed
+    report = {
+        "events": events,
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - worked,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,49 @@
+"""Fills an inbox with events that wait, as quickly as the database takes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from webapp.database import begin
+from webapp.domain import wire
+from webapp.models import Event, Source, now
+from webapp.models.base import new_uuid
+from webapp.services.rows import chunks
+
+RECEIVED_AT = 4_000_000_000_000_000  # later than any event, so that no time is capped
+_COLUMNS = "source_id, digest, received_at, body, state"
+
+
+def make_source(engine: Engine, policy: str = "user") -> int:
+    """A Segment source; its id."""
+    row = {"uuid": new_uuid(), "name": "Bench", "name_key": "bench", "created_at": now()}
+    statement = insert(Source).values(policy=policy, applied_policy=policy, **row).returning(Source.id)
+    with begin(engine) as connection:
+        return connection.execute(statement).scalar_one()
+
+
+def receive(engine: Engine, source_id: int, bodies: Iterable[bytes]) -> int:
+    """Put events into the inbox of a source; how many."""
+    count = 0
+    for some in chunks(bodies, 20_000):
+        rows = [(source_id, wire.digest(body), RECEIVED_AT, body, 0) for body in some]
+        with begin(engine) as connection:
+            raw: Any = connection.connection.driver_connection
+            if isinstance(raw, sqlite3.Connection):
+                raw.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+            else:
+                with raw.cursor().copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+                    copy.set_types(["int8", "bytea", "int8", "bytea", "int2"])
+                    for row in rows:
+                        copy.write_row(row)
+        count += len(rows)
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
+                f"VACUUM ANALYZE {Event.__tablename__}"
+            )
+    return count

@@ -1,0 +1,153 @@
+"""How many events a second one worker projects, beside the limit and the ordinary way; memory; growth.
+
+`.venv/bin/python -m bench.project [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench import bodies, common, inboxes
+from bench.baselines import one_by_one, set_based
+from tests.conftest import ROOT, environment_of
+from webapp.config import Settings
+
+ORDINARY_ROWS = 2000
+NEIGHBOURS = 2000
+"""Where people come in visits, the events of one person are found among so many of others."""
+STORED = (10_000, 1_000_000)
+Run = dict[str, float]
+
+
+def main() -> None:
+    parser = common.arguments(__doc__, 500_000, "events that wait")
+    parser.add_argument("--times", type=int, default=3, help="rounds, each of all that is compared; 3")
+    parser.add_argument(
+        "--stored", type=int, nargs="*", default=STORED, help="numbers of persons stored, to tell the growth"
+    )
+    asked = parser.parse_args()
+    with common.installation(asked.database) as settings:
+        results = {
+            "bench": "project",
+            "database": common.name_of(settings.database_url),
+            "machine": common.machine(),
+            "rows": asked.rows,
+            "people": asked.rows // bodies.PER_PERSON,
+            **_compared(settings, asked.rows, asked.times),
+        }
+        if asked.stored:
+            results["growth"] = _growth(settings, sorted(asked.stored), asked.rows // 10)
+    _show(results)
+    common.report(asked.json, results)
+
+
+def _compared(settings: Settings, rows: int, times: int) -> dict[str, Any]:
+    """Tributary, the limit and the ordinary way in turns, after a round that is not counted."""
+    _round(settings, min(rows, 5000), rows)
+    rounds = [_round(settings, rows // (4 if n < times - 1 else 1), rows) for n in range(times)]
+    best = {way: common.median_of([r[way] for r in rounds], "rate") for way in rounds[0]}
+    return {
+        "rates": {way: round(rate) for way, rate in best.items()},
+        "rounds": rounds,
+        "of_limit": common.median_of([_ratio(r, "visits", "limit") for r in rounds], "ratio"),
+        "of_limit_spread": common.median_of([_ratio(r, "spread", "limit") for r in rounds], "ratio"),
+        "of_ordinary": common.median_of([_ratio(r, "visits", "ordinary") for r in rounds], "ratio"),
+        "of_ordinary_spread": common.median_of([_ratio(r, "spread", "ordinary") for r in rounds], "ratio"),
+        "peak_mib": max(run["peak_mib"] for r in rounds for run in (r["visits"], r["spread"])),
+    }
+
+
+def _ratio(runs: dict[str, Run], one: str, other: str) -> Run:
+    return {"ratio": runs[one]["rate"] / runs[other]["rate"]}
+
+
+def _round(settings: Settings, rows: int, whole: int) -> dict[str, Run]:
+    people = max(1, rows // bodies.PER_PERSON)
+    with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
+        final = Path(folder) / "final"
+        found = {"spread": _ours(settings, rows, people, rows)}
+        found["visits"] = _ours(settings, rows, people, NEIGHBOURS, final)
+        found["limit"] = _limit(settings, rows, people, final)
+    found["ordinary"] = _ordinary(settings, min(rows, ORDINARY_ROWS))
+    print(f"  {rows:>9,} events: " + ", ".join(f"{way} {run['rate']:,.0f}/s" for way, run in found.items()))
+    sys.stdout.flush()
+    return found
+
+
+def _ours(settings: Settings, rows: int, people: int, window: int, final: Path | None = None) -> Run:
+    engine = common.emptied(settings)
+    source_id = inboxes.make_source(engine)
+    inboxes.receive(engine, source_id, bodies.backlog(rows, people, window))
+    run = drained(settings, source_id)
+    if final is not None:
+        set_based.keep(engine, final)
+    engine.dispose()
+    return run
+
+
+def drained(settings: Settings, source_id: int) -> Run:
+    """Drain a source in a process of its own; `rate` in events a second, and what `bench.draining` tells."""
+    command = [sys.executable, "-m", "bench.draining", str(source_id)]
+    done = subprocess.run(command, env=environment_of(settings), cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    run: Run = json.loads(done.stdout.splitlines()[-1])
+    return run | {"rate": run["events"] / run["seconds"]}
+
+
+def _limit(settings: Settings, rows: int, people: int, final: Path) -> Run:
+    engine = common.emptied(settings)
+    source_id = inboxes.make_source(engine)
+    inboxes.receive(engine, source_id, bodies.backlog(rows, people, NEIGHBOURS))
+    seconds = set_based.write(engine, final)
+    engine.dispose()
+    return {"seconds": seconds, "events": rows, "rate": rows / seconds}
+
+
+def _ordinary(settings: Settings, rows: int) -> Run:
+    engine = common.emptied(settings)
+    people = max(1, rows // bodies.PER_PERSON)
+    one_by_one.prepare(engine, list(bodies.backlog(rows, people, rows)))
+    seconds = one_by_one.work(engine)
+    engine.dispose()
+    return {"seconds": seconds, "events": rows, "rate": rows / seconds}
+
+
+def _growth(settings: Settings, stored: list[int], rows: int) -> dict[str, Any]:
+    """Events a second about persons who are stored already, with few and with many of them stored."""
+    engine = common.emptied(settings)
+    source_id = inboxes.make_source(engine)
+    found: dict[str, Any] = {}
+    there = 0
+    for number, people in enumerate(stored):
+        newcomers = bodies.backlog(people - there, people - there, people, first=there)
+        inboxes.receive(engine, source_id, newcomers)
+        drained(settings, source_id)
+        there = people
+        again = bodies.returning(rows, people, seed=number)
+        inboxes.receive(engine, source_id, islice(again, rows))
+        found[str(people)] = drained(settings, source_id)
+        print(f"  {people:>9,} persons stored: {found[str(people)]['rate']:,.0f} events/s", flush=True)
+    engine.dispose()
+    found["growth"] = found[str(stored[0])]["rate"] / found[str(stored[-1])]["rate"]
+    return found
+
+
+def _show(results: dict[str, Any]) -> None:
+    rates = results["rates"]
+    print(f"\n{results['database']}, {results['rows']:,} events of {results['people']:,} people, events/s")
+    for way, rate in rates.items():
+        print(f"  {way:<10} {rate:>10,}")
+    print(f"  of the limit {results['of_limit']:.2f} (spread {results['of_limit_spread']:.2f})")
+    print(f"  of the ordinary way {results['of_ordinary']:.1f} (spread {results['of_ordinary_spread']:.1f})")
+    print(f"  memory {results['peak_mib']:.0f} MiB")
+    if "growth" in results:
+        print(f"  growth {results['growth']['growth']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
