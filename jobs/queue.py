@@ -23,11 +23,11 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 EVENTS, SYNCS = "tributary-events", "tributary-syncs"
-DRAIN, SYNC = "jobs.tasks.drain", "jobs.tasks.sync"
+DRAIN, SYNC, IMPORT = "jobs.tasks.drain", "jobs.tasks.sync", "jobs.tasks.run_import"
 # The only functions that a worker runs, and the queue that each waits in. Long work has a queue of its own,
 # so that events never wait behind a re-sync.
-ALLOWED = {DRAIN: EVENTS, SYNC: SYNCS}
-_TIMEOUTS = {DRAIN: 600, SYNC: 86_400}  # seconds after which a job is ended as hung
+ALLOWED = {DRAIN: EVENTS, SYNC: SYNCS, IMPORT: SYNCS}
+_TIMEOUTS = {DRAIN: 600, SYNC: 86_400, IMPORT: 86_400}  # seconds after which a job is ended as hung
 
 SECONDS = 0.3  # the most that a queue that is down or silent costs
 PAUSE = 5.0  # seconds for which the breaker stays open
@@ -136,6 +136,10 @@ class Bell:
     def start(self, sync_id: int) -> bool:
         """Have a worker take up long work; whether that is queued."""
         return self._try(lambda connection: _ring(connection, SYNC, sync_id))
+
+    def take_in(self, import_id: int) -> bool:
+        """Have a worker take up an import; whether that is queued."""
+        return self._try(lambda connection: _ring(connection, IMPORT, import_id))
 
     def answered(self, task: str, row_id: int) -> None:
         """Take the flag down: what comes from now on needs a wake-up of its own."""

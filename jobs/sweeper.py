@@ -21,6 +21,7 @@ from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import packing, syncs, upkeep
+from webapp.services.imports import files, running, turns
 
 EVERY = 5.0  # seconds between two rounds
 EVERY_ALONE = 2.0  # while the sweeper has to do the work itself
@@ -36,7 +37,7 @@ class Swept:
 
     Attributes:
         sources: with events that waited.
-        syncs: that nobody worked on.
+        syncs: that nobody worked on, imports among them.
         alone: whether the work was done here, since nobody heard the bell.
     """
 
@@ -50,13 +51,17 @@ def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
     source_ids, sync_ids = upkeep.waiting(engine), syncs.stalled(engine)
     unheard = [source_id for source_id in source_ids if not bell.ring(source_id)]
     unstarted = [sync_id for sync_id in sync_ids if not bell.start(sync_id)]
+    import_ids = turns.stalled(engine)
+    untaken = [import_id for import_id in import_ids if not bell.take_in(import_id)]
     alone = bell.is_open
     if alone:
         for source_id in unheard:
             tasks.drain_for(SLICE, engine, source_id, settings, bell)
         for sync_id in unstarted:
             syncs.run(engine, sync_id, settings=settings, stop=tasks.Deadline(SLICE))
-    return Swept(len(source_ids), len(sync_ids), alone)
+        for import_id in untaken:
+            running.run(engine, import_id, settings=settings, stop=tasks.Deadline(SLICE))
+    return Swept(len(source_ids), len(sync_ids) + len(import_ids), alone)
 
 
 class Sweeper:
@@ -82,6 +87,7 @@ class Sweeper:
                 self._alone = swept.alone
                 log.warning("sweeper.works_alone" if swept.alone else "sweeper.queue_is_back")
             upkeep.forget_expired(self._engine, self._settings)
+            files.tidy(self._engine, self._settings)
             if time.monotonic() >= self._retention_at:
                 dropped = upkeep.drop_old(self._engine, self._settings, tasks.stopping.is_set)
                 packing.empty_log(self._engine)  # what a reader kept a deletion from emptying

@@ -15,6 +15,7 @@ from jobs import queue
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection, syncs
+from webapp.services.imports import running as imports
 
 # Seconds after which a drain makes way for the next source and queues up again.
 SLICE = 2.0
@@ -76,6 +77,18 @@ def sync(sync_id: int) -> None:
         syncs.run(engine, sync_id, settings=settings, stop=stopping.is_set)
 
 
+def run_import(import_id: int) -> None:
+    """Take up an import of existing data where it was left; other long work need not wait for its end."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.IMPORT, import_id)
+    with _reported("import", import_id, bell):
+        give_way = GiveWay(engine)
+        imports.run(engine, import_id, settings=settings, stop=give_way, ring=bell.ring)
+        if give_way.asked:
+            bell.take_in(import_id)
+
+
 def drain_for(seconds: float, engine: Engine, source_id: int, settings: Settings, bell: queue.Bell) -> bool:
     """Drain a source for so many seconds at most.
 
@@ -99,6 +112,23 @@ class Deadline:
     def __call__(self) -> bool:
         self.passed = stopping.is_set() or time.monotonic() >= self._end
         return self.passed
+
+
+class GiveWay:
+    """Says stop when other long work waits for the one worker, and remembers that it did."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._looked_at = time.monotonic()
+        self.asked = False
+
+    def __call__(self) -> bool:
+        if stopping.is_set():
+            return True
+        if time.monotonic() - self._looked_at >= SLICE:
+            self._looked_at = time.monotonic()
+            self.asked = bool(syncs.stalled(self._engine))
+        return self.asked
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import syncs, upkeep
+from webapp.services.imports import turns
 
 NAMES = {"events": queue.EVENTS, "syncs": queue.SYNCS}
 _PATIENCE = 25  # seconds in which a worker may finish its batch
@@ -127,6 +128,8 @@ def _ring_what_waits(name: str, settings: Settings) -> None:
         else:
             for sync_id in syncs.stalled(engine):
                 bell.start(sync_id)
+            for import_id in turns.stalled(engine):
+                bell.take_in(import_id)
     finally:
         engine.dispose()
 

@@ -58,7 +58,7 @@ def list_sources(as_json: bool) -> None:
 @click.argument("policy", metavar="user|company")
 def change_policy(source_id: str, policy: str) -> None:
     """Save another policy; a re-sync then applies it."""
-    source = _find(source_id)
+    source = find_source(source_id)
     try:
         changed = sources.change_policy(_session(), source, policy)
     except sources.Refused as refused:
@@ -73,7 +73,7 @@ def change_policy(source_id: str, policy: str) -> None:
 @click.option("--grace", default="0", metavar="TIME", help="How long the old URL still works: 24h, 1h, 0.")
 def regenerate(source_id: str, grace: str) -> None:
     """Make a new webhook URL and end the old one; prints id and URL as JSON."""
-    source = _find(source_id)
+    source = find_source(source_id)
     length = seconds(grace)
     _print_url(source, sources.regenerate(_session(), _settings(), source, length))
 
@@ -97,7 +97,7 @@ def rebuild(source_id: str) -> None:
 @click.option("--yes", is_flag=True, help="It is permanent, and you mean it.")
 def delete(source_id: str, yes: bool) -> None:
     """Delete a source with everything that came from it; returns when nothing of it is left."""
-    source = _find(source_id, sources.find_any)
+    source = find_source(source_id, sources.find_any)
     if not yes:
         raise wrong("Deleting a source is permanent and nothing was deleted. Add --yes to delete it.")
     key, name = source.id, source.name
@@ -114,7 +114,7 @@ def delete(source_id: str, yes: bool) -> None:
 )
 def export_files(source_id: str, out: Path) -> None:
     """Write customers.csv and contacts.csv."""
-    source = _find(source_id)
+    source = find_source(source_id)
     try:
         written = export.write(db.engine, source.id, out)
     except OSError as error:
@@ -125,7 +125,7 @@ def export_files(source_id: str, out: Path) -> None:
 
 
 def _work(source_id: str, kind: str) -> None:
-    source = _find(source_id)
+    source = find_source(source_id)
     try:
         sync = long_work.begin(_session(), source, kind)
     except sources.Refused as refused:
@@ -172,7 +172,7 @@ def _print_url(source: Source, token: str) -> None:
     click.echo(json.dumps({"id": source.public_id, "webhook_url": url}))
 
 
-def _find(source_id: str, find: Callable[[Session, str], Source | None] = sources.find) -> Source:
+def find_source(source_id: str, find: Callable[[Session, str], Source | None] = sources.find) -> Source:
     source = find(_session(), source_id)
     if source is None:
         raise wrong(f"There is no source {source_id}. The ids are printed by: source list")

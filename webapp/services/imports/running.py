@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Settings
 from webapp.database import begin
@@ -31,6 +32,11 @@ from webapp.services.imports.turns import Lost, move, own, take_up
 from webapp.services.projection import never
 
 CHECKPOINT = 3.0  # seconds between two times at which an inspection is kept
+
+FAULT = (
+    "A fault of Tributary's own ({}) has ended it. What was stored before is kept, and importing the same "
+    "files again adds nothing twice."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +67,11 @@ def run(
         log.info("import.left", import_id=import_id)
     except files.Missing as missing:
         _fail(engine, row, str(missing))
+    except SQLAlchemyError:
+        raise  # the database is away; whoever tries again goes on from here
+    except Exception as error:
+        _fail(engine, row, FAULT.format(type(error).__name__))
+        raise
     reach("import.before_clearing")
     _clear(engine, import_id, settings)
 
