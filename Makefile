@@ -14,7 +14,7 @@ help:
 	@echo "make check  lint, format, types, templates"
 	@echo "make demo   runs a second Tributary with a few thousand made-up events, in data-demo/"
 	@echo "make clean  removes .venv, caches and data-demo/; never data/"
-	@echo "make lock   compiles requirements.in and requirements-dev.in, with hashes"
+	@echo "make lock   compiles the requirements*.in, and the package.json of tests/senders, with hashes"
 
 environment:
 	@$(PYTHON) jobs/environment.py run
@@ -50,7 +50,9 @@ clean:
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: environment
-	@echo "Compiling requirements.txt and requirements-dev.txt"
+	@echo "Compiling requirements.txt, requirements-dev.txt and what tests send with"
 	@$(BIN)/python -m pip install --quiet uv
 	@$(COMPILE) requirements.in -o requirements.txt
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) requirements-senders.in -o requirements-senders.txt
+	@cd tests/senders && npm install --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund

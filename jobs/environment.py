@@ -22,6 +22,9 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 FILES = {"run": ["requirements.txt"], "test": ["requirements.txt", "requirements-dev.txt"]}
+# Libraries of others that tests send with, apart from our own packages: they ask for other versions.
+SENDERS = VENV / "senders"
+NODE_FILES = [ROOT / "tests" / "senders" / name for name in ("package.json", "package-lock.json")]
 
 
 def main(purpose: str) -> int:
@@ -39,7 +42,14 @@ def main(purpose: str) -> int:
     for name in FILES[purpose]:
         if not _install(ROOT / name):
             return _fail(f"{name} could not be installed (see above). Run the same command again to retry.")
-    return _install_programs() if purpose == "test" else 0
+    return _install_for_tests() if purpose == "test" else 0
+
+
+def _install_for_tests() -> int:
+    name = "requirements-senders.txt"
+    if not _install(ROOT / name, "--target", str(SENDERS / "python"), "--upgrade"):
+        return _fail(f"{name} could not be installed (see above). Run the same command again to retry.")
+    return _install_programs() or _install_node_packages()
 
 
 def _works() -> bool:
@@ -60,22 +70,42 @@ def _make_venv() -> bool:
     return _quiet([sys.executable, "-m", "venv", str(VENV)])  # says itself what went wrong
 
 
-def _install(requirements: Path) -> bool:
-    """Install a requirements file unless exactly this one has been installed already."""
+def _install(requirements: Path, *options: str) -> bool:
+    """Install a requirements file unless exactly this one has been installed already; `options` are pip's."""
     stamp = VENV / f".{requirements.stem}-installed"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return True
     print(f"Installing {requirements.name} into .venv", flush=True)
     command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input"]
-    done = subprocess.run([*command, "--require-hashes", "-r", str(requirements)], check=False)  # noqa: S603
+    command += [*options, "--require-hashes", "-r", str(requirements)]
+    done = subprocess.run(command, check=False)  # noqa: S603
     if done.returncode == 0:
         stamp.write_text(digest)
     return done.returncode == 0
 
 
+def _install_node_packages() -> int:
+    """Install Segment's library for Node, as its lock file says; without npm its test is skipped."""
+    if not shutil.which("npm"):
+        return 0
+    stamp = SENDERS / ".node-installed"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in NODE_FILES)).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return 0
+    print("Installing tests/senders/package-lock.json into .venv", flush=True)
+    for path in NODE_FILES:
+        shutil.copy(path, SENDERS)
+    npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(SENDERS)]
+    if not _quiet(npm):
+        print("Segment's library for Node could not be installed (see above): its test is skipped")
+        return 1 if os.environ.get("CI") else 0
+    stamp.write_text(digest)
+    return 0
+
+
 def _install_programs() -> int:
-    """Install PostgreSQL and Chromium where they are missing; a plain word where that cannot be done."""
+    """Install the programs that are missing; a plain word where that cannot be done."""
     missing = _missing_programs()
     if missing:
         packages = [package for package, _ in missing.values()]
@@ -96,6 +126,8 @@ def _missing_programs() -> dict[str, tuple[str, str]]:
         missing["Chromium"] = ("chromium fonts-liberation", "browser tests are skipped")
     if ctypes.util.find_library("atomic") is None:  # playwright brings its own node, but not what that needs
         missing["libatomic"] = ("libatomic1", "browser tests are skipped")
+    if not shutil.which("npm"):
+        missing["npm"] = ("npm", "the test that sends with Segment's library for Node is skipped")
     return missing
 
 

@@ -1,0 +1,23 @@
+"""Sends six calls with segment-analytics-python, as an application does: `with_segment.py HOST KEY [gzip]`.
+
+Prints what the library says went wrong.
+"""
+
+import sys
+from datetime import UTC, datetime
+
+from segment.analytics.client import Client
+
+host, key, *more = sys.argv[1:]
+client = Client(key, host=host, gzip="gzip" in more, on_error=lambda error, _items: print(error))
+at = datetime(2026, 9, 21, 10, tzinfo=UTC)
+traits = {"email": "ada@example.com", "first_name": "Ada", "plan": "pro", "seats": 3}
+client.identify("ada", traits, timestamp=at)
+client.group(
+    "ada", "acme", {"name": "Acme", "website": "https://acme.example", "employees": 12}, timestamp=at
+)
+client.track("ada", "Report Opened", {"report": "Weekly"}, timestamp=at)
+client.page("ada", name="Pricing", timestamp=at)
+client.screen("ada", name="Home", timestamp=at)
+client.alias("anonymous-1", "ada", timestamp=at)
+client.shutdown()
