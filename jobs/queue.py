@@ -24,10 +24,18 @@ from rq.utils import import_attribute
 
 EVENTS, SYNCS = "tributary-events", "tributary-syncs"
 DRAIN, SYNC, IMPORT = "jobs.tasks.drain", "jobs.tasks.sync", "jobs.tasks.run_import"
+MATCH, RUN = "jobs.tasks.match", "jobs.tasks.run_automation"
 # The only functions that a worker runs, and the queue that each waits in. Long work has a queue of its own,
 # so that events never wait behind a re-sync.
-ALLOWED = {DRAIN: EVENTS, SYNC: SYNCS, IMPORT: SYNCS}
-_TIMEOUTS = {DRAIN: 600, SYNC: 86_400, IMPORT: 86_400}  # seconds after which a job is ended as hung
+ALLOWED = {DRAIN: EVENTS, MATCH: EVENTS, SYNC: SYNCS, IMPORT: SYNCS, RUN: SYNCS}
+_TIMEOUTS = {
+    DRAIN: 600,
+    MATCH: 600,
+    SYNC: 86_400,
+    IMPORT: 86_400,
+    RUN: 86_400,
+}  # seconds after which a job is ended as hung
+EVERYTHING = 0  # the id of a task that is about no single row
 
 SECONDS = 0.3  # the most that a queue that is down or silent costs
 PAUSE = 5.0  # seconds for which the breaker stays open
@@ -140,6 +148,14 @@ class Bell:
     def take_in(self, import_id: int) -> bool:
         """Have a worker take up an import; whether that is queued."""
         return self._try(lambda connection: _ring(connection, IMPORT, import_id))
+
+    def match(self) -> bool:
+        """Have a worker let the automations look at what changed; whether that is queued."""
+        return self._try(lambda connection: _ring(connection, MATCH, EVERYTHING))
+
+    def automate(self, run_id: int) -> bool:
+        """Have a worker take up an automation's pass over everything; whether that is queued."""
+        return self._try(lambda connection: _ring(connection, RUN, run_id))
 
     def answered(self, task: str, row_id: int) -> None:
         """Take the flag down: what comes from now on needs a wake-up of its own."""

@@ -21,6 +21,7 @@ from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import packing, syncs, upkeep
+from webapp.services.automations import runs, working
 from webapp.services.imports import files, running, turns
 
 EVERY = 5.0  # seconds between two rounds
@@ -37,7 +38,7 @@ class Swept:
 
     Attributes:
         sources: with events that waited.
-        syncs: that nobody worked on, imports among them.
+        syncs: that nobody worked on, imports and passes of automations among them.
         alone: whether the work was done here, since nobody heard the bell.
     """
 
@@ -53,6 +54,10 @@ def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
     unstarted = [sync_id for sync_id in sync_ids if not bell.start(sync_id)]
     import_ids = turns.stalled(engine)
     untaken = [import_id for import_id in import_ids if not bell.take_in(import_id)]
+    run_ids = runs.stalled(engine)
+    unautomated = [run_id for run_id in run_ids if not bell.automate(run_id)]
+    if matching := working.waits(engine):
+        bell.match()
     alone = bell.is_open
     if alone:
         for source_id in unheard:
@@ -61,7 +66,11 @@ def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
             syncs.run(engine, sync_id, settings=settings, stop=tasks.Deadline(SLICE))
         for import_id in untaken:
             running.run(engine, import_id, settings=settings, stop=tasks.Deadline(SLICE))
-    return Swept(len(source_ids), len(sync_ids) + len(import_ids), alone)
+        for run_id in unautomated:
+            runs.run(engine, run_id, stop=tasks.Deadline(SLICE))
+        if matching:
+            working.work_off(engine, stop=tasks.Deadline(SLICE))
+    return Swept(len(source_ids), len(sync_ids) + len(import_ids) + len(run_ids), alone)
 
 
 class Sweeper:

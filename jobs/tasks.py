@@ -15,6 +15,7 @@ from jobs import queue
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection, syncs
+from webapp.services.automations import runs, working
 from webapp.services.imports import running as imports
 
 # Seconds after which a drain makes way for the next source and queues up again.
@@ -66,6 +67,32 @@ def drain(source_id: int) -> None:
     with _reported("drain", source_id, bell):
         if drain_for(SLICE, engine, source_id, settings, bell):
             bell.ring(source_id)
+        if working.waits(engine):
+            bell.match()
+
+
+def match(_everything: int) -> None:
+    """Let the automations look at what changed."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.MATCH, queue.EVERYTHING)
+    with _reported("match", queue.EVERYTHING, bell):
+        stop = Deadline(SLICE)
+        working.work_off(engine, stop=stop)
+        if stop.passed:
+            bell.match()
+
+
+def run_automation(run_id: int) -> None:
+    """Take up an automation's pass over everything where it was left; other long work need not wait."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.RUN, run_id)
+    with _reported("automation", run_id, bell):
+        give_way = GiveWay(engine)
+        runs.run(engine, run_id, stop=give_way)
+        if give_way.asked:
+            bell.automate(run_id)
 
 
 def sync(sync_id: int) -> None:

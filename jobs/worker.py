@@ -25,6 +25,7 @@ from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import syncs, upkeep
+from webapp.services.automations import runs
 from webapp.services.imports import turns
 
 NAMES = {"events": queue.EVENTS, "syncs": queue.SYNCS}
@@ -130,6 +131,8 @@ def _ring_what_waits(name: str, settings: Settings) -> None:
                 bell.start(sync_id)
             for import_id in turns.stalled(engine):
                 bell.take_in(import_id)
+            for run_id in runs.stalled(engine):
+                bell.automate(run_id)
     finally:
         engine.dispose()
 

@@ -1,6 +1,7 @@
 """What a JSON value says as text: whether it says anything, how JSON writes it, and what cannot be shown."""
 
 import re
+import unicodedata
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,6 +28,14 @@ def indexed(text: str) -> str:
     if len(text) * 4 <= LONGEST_INDEXED:
         return text
     return text.encode()[:LONGEST_INDEXED].decode(errors="ignore")
+
+
+def folded(text: str) -> str:
+    """Text as search, sort and matching compare it: no case, no accents."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def is_email(text: str) -> bool:

@@ -3,6 +3,7 @@
 from webapp.models.account import Invitation, Login, User
 from webapp.models.attribute import AttributeIndex, AttributeSighting, CustomAttribute
 from webapp.models.audit import AuditLine
+from webapp.models.automation import Automation, AutomationRun, FreeMailDomain, Match, MatchKey
 from webapp.models.base import Base, now
 from webapp.models.billing import MrrAdjustment, Plan, Subscription
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
@@ -22,6 +23,8 @@ __all__ = [
     "AttributeIndex",
     "AttributeSighting",
     "AuditLine",
+    "Automation",
+    "AutomationRun",
     "Base",
     "Company",
     "Contact",
@@ -31,6 +34,7 @@ __all__ = [
     "Decision",
     "Edit",
     "Event",
+    "FreeMailDomain",
     "Identifier",
     "Import",
     "ImportFile",
@@ -38,6 +42,8 @@ __all__ = [
     "Invitation",
     "KeptUuid",
     "Login",
+    "Match",
+    "MatchKey",
     "MrrAdjustment",
     "Note",
     "PathSighting",

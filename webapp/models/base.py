@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 import uuid
 from typing import Annotated, Any
 
 from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from webapp.domain.text import folded as folded
 
 # SQLite gives ids by itself only to a column that is exactly INTEGER; PostgreSQL wants 64 bits.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -53,11 +54,3 @@ def now() -> int:
 def new_uuid() -> str:
     """A new public id, without its prefix."""
     return str(uuid.uuid4())
-
-
-def folded(text: str) -> str:
-    """Text as search and sort compare it: no case, no accents."""
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))

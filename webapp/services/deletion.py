@@ -12,6 +12,7 @@ from webapp.database import begin
 from webapp.models import (
     AttributeSighting,
     AuditLine,
+    Automation,
     Company,
     Contact,
     CustomAttribute,
@@ -185,6 +186,9 @@ def _forget(connection: Connection, sync: Any) -> None:
     connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
     connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))
     connection.execute(delete(Sync).where(Sync.source_id == sync.source_id, Sync.id != sync.id))
+    # A rule about this source alone is about nothing now; it must not become one about all.
+    ours = or_(Automation.segment_source_id == sync.source_id, Automation.billing_source_id == sync.source_id)
+    connection.execute(delete(Automation).where(ours))
     ends = or_(Decision.primary_source_id == sync.source_id, Decision.other_source_id == sync.source_id)
     connection.execute(delete(Decision).where(ends))
     forgotten = {"name": "Deleted source", "mapping": None, "applied_mapping": None}

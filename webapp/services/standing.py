@@ -16,6 +16,7 @@ from webapp.domain.composing import CUSTOMER_VALUES
 from webapp.domain.text import indexed
 from webapp.models import Customer, DataSourceCustomer, KeptUuid
 from webapp.models.base import folded
+from webapp.services.automations import keys
 from webapp.services.rows import delete_in, select_in, upsert
 
 # What the upsert of a customer leaves alone: its number of contacts, and what people or subscriptions say.
@@ -31,12 +32,14 @@ class Standing:
         kind: `company`, `person` or `billing`.
         external_id: the source's name for it.
         values: a value or None for each standard attribute, `custom`, `first_seen` and `last_seen`.
+        contacts: that come with it when it is new.
     """
 
     origin_uuid: str
     kind: str
     external_id: str
     values: Mapping[str, Any]
+    contacts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,12 @@ def stand(
     source_id: int,
     standings: Sequence[Standing],
     moment: int,
-    unmatched: bool = False,
 ) -> Stood:
     """Write what a source tells of some customers, in the caller's transaction.
 
     Args:
         source_id: whose word it is.
         moment: now, in microseconds.
-        unmatched: whether automations are to look at what changes.
     """
     if not standings:
         return Stood(frozenset(), frozenset())
@@ -72,11 +73,17 @@ def stand(
     new = [s.origin_uuid for s in standings if s.origin_uuid not in known]
     names = _names(connection, new) | {row.origin_uuid: row.uuid for row in known.values()}
     plain = [s for s in standings if s.origin_uuid not in known or not known[s.origin_uuid].composed]
-    rows = [customer_row(names[s.origin_uuid], source_id, s.external_id, s.values, moment) for s in plain]
+    rows = [
+        customer_row(names[s.origin_uuid], source_id, s.external_id, s.values, moment)
+        | {"contacts": s.contacts}
+        for s in plain
+    ]
     upsert(connection, Customer, rows, ("uuid",), keep=KEPT, moment="updated_at")
     query = select(Customer.uuid, Customer.id)
     made = {r.uuid: r.id for r in select_in(connection, query, Customer.uuid, [names[o] for o in new])}
     ids = {origin: row.customer_id for origin, row in known.items()} | {o: made[names[o]] for o in new}
+    # Automations look at what they have not seen, if any is on.
+    unmatched = keys.is_any_on(connection)
     _write_data_source_customers(connection, source_id, standings, ids, moment, unmatched)
     return Stood(frozenset(new), frozenset(row.customer_id for row in known.values() if row.composed))
 

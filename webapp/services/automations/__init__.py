@@ -1,0 +1,1 @@
+"""Automations: rules that merge customers of Segment with matching customers of the billing system."""

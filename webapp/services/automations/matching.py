@@ -1,0 +1,191 @@
+"""Finding matches, set by set: which billing customers some customers of Segment could be.
+
+A match is clear when one billing customer matches and that one matches no other customer of the same Segment
+source. Everything else is ambiguous: nothing is merged, and a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+from sqlalchemy.orm import aliased
+
+from webapp.domain.matching import Condition, meets
+from webapp.models import DataSourceCustomer, MatchKey
+from webapp.services import decisions, visibility
+from webapp.services.rows import chunks, select_in
+
+LOOKED_AT = 20
+"""Billing customers that share one value and are looked at; with more it says too little to matter which."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found for one customer of Segment.
+
+    Attributes:
+        row: its data source customer.
+        candidates: billing customers, by id: a data source customer of each, and what matches.
+        rivals: how many customers of the same source match the first of them, this one included.
+    """
+
+    row: Any
+    candidates: dict[int, tuple[int, set[str]]] = field(default_factory=dict)
+    rivals: int = 1
+
+    @property
+    def ambiguous(self) -> bool:
+        return len(self.candidates) > 1 or self.rivals > 1
+
+    @property
+    def candidate(self) -> tuple[int, list[str]]:
+        """The data source customer that leads the list, and what matches with any of them."""
+        first = min(self.candidates)
+        return self.candidates[first][0], sorted(set().union(*(keys for _, keys in self.candidates.values())))
+
+
+def find(connection: Connection, automation: Any, ids: Iterable[int]) -> list[Found]:
+    """The matches of a rule for some customers of Segment.
+
+    Args:
+        automation: its row.
+        ids: of data source customers. Those of billing sources, and those that stand behind a customer
+            together with a billing source, are passed over.
+    """
+    rows = {row.id: row for row in _eligible(connection, automation, ids)}
+    found = {id: Found(row) for id, row in rows.items()}
+    for pair in _pairs(connection, automation, rows):
+        candidates = found[pair.segment_id].candidates
+        _, kinds = candidates.setdefault(pair.customer_id, (pair.billing_id, set()))
+        kinds.add(pair.kind)
+    _drop_those_apart(connection, found)
+    matched = [each for each in found.values() if each.candidates]
+    _count_rivals(connection, automation, matched)
+    return matched
+
+
+def _eligible(connection: Connection, automation: Any, ids: Iterable[int]) -> list[Any]:
+    mate = aliased(DataSourceCustomer)
+    billed = select(mate.id).where(mate.customer_id == DataSourceCustomer.customer_id, mate.kind == "billing")
+    query = select(DataSourceCustomer.__table__).where(
+        DataSourceCustomer.kind != "billing",
+        visibility.seen(connection, DataSourceCustomer),
+        ~billed.exists(),
+    )
+    if automation.segment_source_id is not None:
+        query = query.where(DataSourceCustomer.source_id == automation.segment_source_id)
+    conditions = [Condition(**each) for each in automation.conditions]
+    rows = select_in(connection, query, DataSourceCustomer.id, ids)
+    return [row for row in rows if meets(conditions, row.external_id, row.told)]
+
+
+def _pairs(connection: Connection, automation: Any, rows: Mapping[int, Any]) -> list[Any]:
+    """Customers of Segment and billing customers that share a value, a row for each kind of value."""
+    mine, theirs = aliased(MatchKey), aliased(MatchKey)
+    same = and_(theirs.kind == mine.kind, theirs.value == mine.value, theirs.billing)
+    few = select(
+        mine.data_source_customer_id.label("segment_id"),
+        mine.kind.label("kind"),
+        theirs.data_source_customer_id.label("billing_id"),
+        func.row_number()
+        .over(partition_by=(mine.data_source_customer_id, mine.kind), order_by=theirs.data_source_customer_id)
+        .label("place"),
+    )
+    few = few.join(theirs, same).where(mine.kind.in_(automation.keys))
+    if automation.billing_source_id is not None:
+        few = few.where(theirs.source_id == automation.billing_source_id)
+    else:
+        hidden = visibility.unseen(connection)
+        few = few.where(theirs.source_id.not_in(hidden)) if hidden else few
+    found: list[Any] = []
+    for chunk in chunks(sorted(rows), 1000):
+        part = few.where(mine.data_source_customer_id.in_(chunk)).subquery()
+        query = select(part.c.segment_id, part.c.kind, part.c.billing_id, DataSourceCustomer.customer_id)
+        query = query.join(DataSourceCustomer, DataSourceCustomer.id == part.c.billing_id)
+        found += connection.execute(query.where(part.c.place <= LOOKED_AT)).all()
+    return found
+
+
+def _drop_those_apart(connection: Connection, found: Mapping[int, Found]) -> None:
+    """Leave out who was said not to be the same, by whichever data source customers of the two."""
+    matched = [each for each in found.values() if each.candidates]
+    ids = {each.row.customer_id for each in matched} | {id for each in matched for id in each.candidates}
+    query = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
+    customer = {
+        row.origin_uuid: row.customer_id
+        for row in select_in(connection, query, DataSourceCustomer.customer_id, ids)
+    }
+    apart = {
+        frozenset((customer[one], customer[other]))
+        for one, other in decisions.apart(connection, "customer", customer)
+        if one in customer and other in customer
+    }
+    for each in matched if apart else ():
+        for id in list(each.candidates):
+            if frozenset((each.row.customer_id, id)) in apart:
+                del each.candidates[id]
+
+
+def _count_rivals(connection: Connection, automation: Any, matched: Sequence[Found]) -> None:
+    """How many customers of the same Segment source the billing customer could be, or is already."""
+    clear = [each for each in matched if len(each.candidates) == 1]
+    ids = {next(iter(each.candidates)) for each in clear}
+    rivals = _rivals(connection, automation, ids)
+    apart = decisions.apart(connection, "customer", [row.origin_uuid for row in rivals])
+    held = {origin for pair in apart for origin in pair}
+    origins = _origins(connection, ids) if held else {}
+    others: dict[tuple[int, int], set[int]] = {}
+    for row in rivals:
+        theirs = origins.get(row.customer_id, ())
+        if not any((row.origin_uuid, one) in apart or (one, row.origin_uuid) in apart for one in theirs):
+            others.setdefault((row.customer_id, row.source_id), set()).add(row.rival_id)
+    standing = _standing(connection, ids)
+    for each in clear:
+        place = (next(iter(each.candidates)), each.row.source_id)
+        each.rivals = len(others.get(place, set()) | {each.row.customer_id}) + (place in standing)
+
+
+def _rivals(connection: Connection, automation: Any, customer_ids: Iterable[int]) -> list[Any]:
+    """Customers of Segment that share a value with some billing customers; of each at most LOOKED_AT."""
+    theirs, mine = aliased(MatchKey), aliased(MatchKey)
+    behind, rival = aliased(DataSourceCustomer), aliased(DataSourceCustomer)
+    shared = and_(mine.kind == theirs.kind, mine.value == theirs.value, ~mine.billing)
+    place = func.row_number().over(partition_by=behind.customer_id, order_by=rival.id)
+    query = (
+        select(
+            behind.customer_id,
+            rival.customer_id.label("rival_id"),
+            rival.source_id,
+            rival.origin_uuid,
+            place.label("place"),
+        )
+        .select_from(behind)
+        .join(theirs, theirs.data_source_customer_id == behind.id)
+        .join(mine, shared)
+        .join(rival, rival.id == mine.data_source_customer_id)
+        .where(theirs.billing, theirs.kind.in_(automation.keys), rival.customer_id != behind.customer_id)
+    )
+    found: list[Any] = []
+    for chunk in chunks(sorted(customer_ids), 1000):
+        few = query.where(behind.customer_id.in_(chunk)).subquery()
+        found += connection.execute(select(few).where(few.c.place <= LOOKED_AT)).all()
+    return found
+
+
+def _origins(connection: Connection, customer_ids: Iterable[int]) -> dict[int, list[str]]:
+    query = select(DataSourceCustomer.customer_id, DataSourceCustomer.origin_uuid)
+    found: dict[int, list[str]] = {}
+    for row in select_in(connection, query, DataSourceCustomer.customer_id, customer_ids):
+        found.setdefault(row.customer_id, []).append(row.origin_uuid)
+    return found
+
+
+def _standing(connection: Connection, customer_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Which sources of Segment stand behind some billing customers already: pairs of customer and source."""
+    query = select(DataSourceCustomer.customer_id, DataSourceCustomer.source_id)
+    query = query.where(DataSourceCustomer.kind != "billing")
+    rows = select_in(connection, query, DataSourceCustomer.customer_id, customer_ids)
+    return {(row.customer_id, row.source_id) for row in rows}

@@ -1,0 +1,170 @@
+"""Passes of one rule over everything: a test before it is switched on, its application, and its undoing.
+
+Progress stands in the run's row and moves in the transaction of the work, so a killed worker loses one page
+that was never committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from webapp.database import begin
+from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, now
+from webapp.models.automation import OPEN
+from webapp.models.merging import MERGE
+from webapp.services import merges
+from webapp.services.automations import keys, working
+from webapp.services.projection import never
+
+PAGE = {"sqlite": 300, "postgresql": 2000}
+STALLED_AFTER = 8_000_000
+"""Microseconds without a sign of life after which a run has lost its worker."""
+TEST, APPLY, UNDO = "test", "apply", "undo"
+KEYS, MATCHING, UNDOING = "keys", "matching", "undoing"
+
+
+def request(session: Session, automation: Automation, kind: str, user_id: int | None = None) -> AutomationRun:
+    """Ask for a pass; one that is under way is taken back. The caller commits, then rings the queue.
+
+    Args:
+        kind: TEST, APPLY or UNDO.
+        user_id: who asks.
+    """
+    session.execute(select(Automation.id).where(Automation.id == automation.id).with_for_update())
+    open_runs = update(AutomationRun).where(AutomationRun.automation_id == automation.id)
+    session.execute(
+        open_runs.where(AutomationRun.state.in_(OPEN)).values(state="cancelled", finished_at=now())
+    )
+    run = AutomationRun(
+        automation_id=automation.id, kind=kind, state="queued", user_id=user_id, created_at=now(), result={}
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def cancel(session: Session, run: AutomationRun) -> None:
+    """End a pass where it is. What it merged stays merged and can be undone."""
+    ended = update(AutomationRun).where(AutomationRun.id == run.id, AutomationRun.state.in_(OPEN))
+    session.execute(ended.values(state="cancelled", finished_at=now()))
+
+
+def latest(session: Session | Connection, automation_id: int) -> Any | None:
+    """The newest pass of a rule."""
+    query = select(AutomationRun.__table__).where(AutomationRun.automation_id == automation_id)
+    return session.execute(query.order_by(AutomationRun.id.desc()).limit(1)).first()
+
+
+def stalled(engine: Engine) -> list[int]:
+    """Ids of passes that nobody works on."""
+    silent = now() - STALLED_AFTER
+    query = select(AutomationRun.id).where(
+        AutomationRun.state.in_(OPEN),
+        or_(AutomationRun.heartbeat_at.is_(None), AutomationRun.heartbeat_at < silent),
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(query.order_by(AutomationRun.id)))
+
+
+def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> None:
+    """Do a pass to its end. May be run again, and by two at once: each page locks the sources.
+
+    Args:
+        stop: asked between pages; True leaves the rest to the next call.
+    """
+    while not stop():
+        with begin(engine) as connection:
+            working.lock_sources(connection)
+            row = connection.execute(
+                select(AutomationRun.__table__).where(AutomationRun.id == run_id).with_for_update()
+            ).first()
+            if row is None or row.state not in OPEN or _step(connection, row):
+                return
+
+
+def _step(connection: Connection, run: Any) -> bool:
+    """One page; whether the pass is finished."""
+    automation = connection.execute(
+        select(Automation.__table__).where(Automation.id == run.automation_id)
+    ).one()
+    if not run.phase:
+        _begin(connection, run)
+        return False
+    if run.phase == UNDOING:
+        return _undo(connection, run)
+    rows = _page(connection, run)
+    if not rows and run.phase == KEYS:
+        _move(connection, run, phase=MATCHING, cursor=0)
+        return False
+    if not rows:
+        _finish(connection, run)
+        return True
+    if run.phase == KEYS:
+        keys.refresh(connection, rows, automation.keys)
+        result = run.result
+    else:
+        found = working.apply(connection, automation, [row.id for row in rows], merging=run.kind == APPLY)
+        result = _counted(connection, run, {each.row.id for each in found if not each.ambiguous})
+    _move(connection, run, cursor=rows[-1].id, done=run.done + len(rows), result=result)
+    return False
+
+
+def _begin(connection: Connection, run: Any) -> None:
+    if run.kind == UNDO:
+        total = connection.scalar(select(func.count()).where(*_of_rule(run.automation_id))) or 0
+        _move(connection, run, phase=UNDOING, total=total, result={"undone": 0})
+        return
+    connection.execute(delete(Match).where(Match.automation_id == run.automation_id))
+    query = select(func.count()).select_from(DataSourceCustomer)
+    everybody = connection.scalar(query) or 0
+    segment = connection.scalar(query.where(DataSourceCustomer.kind != "billing")) or 0
+    _move(connection, run, phase=KEYS, total=everybody + segment, result={"pairs": 0, "ambiguous": 0})
+
+
+def _page(connection: Connection, run: Any) -> list[Any]:
+    query = select(DataSourceCustomer.__table__).where(DataSourceCustomer.id > run.cursor)
+    if run.phase == MATCHING:
+        query = query.where(DataSourceCustomer.kind != "billing")
+    limit = PAGE[connection.dialect.name]
+    return list(connection.execute(query.order_by(DataSourceCustomer.id).limit(limit)).all())
+
+
+def _counted(connection: Connection, run: Any, clear: set[int]) -> dict[str, int]:
+    """Counts of what a pass found: what it merged, or noted as clear; what it noted as ambiguous."""
+    noted = select(func.count()).where(Match.automation_id == run.automation_id)
+    ambiguous = connection.scalar(noted.where(Match.ambiguous)) or 0
+    if run.kind == TEST:
+        return {"pairs": connection.scalar(noted.where(~Match.ambiguous)) or 0, "ambiguous": ambiguous}
+    return {"pairs": run.result.get("pairs", 0) + len(clear), "ambiguous": ambiguous}
+
+
+def _of_rule(automation_id: int) -> tuple[Any, ...]:
+    return (Decision.automation_id == automation_id, Decision.kind == MERGE, Decision.entity == "customer")
+
+
+def _undo(connection: Connection, run: Any) -> bool:
+    limit = PAGE[connection.dialect.name]
+    query = select(Decision.id).where(*_of_rule(run.automation_id)).order_by(Decision.id).limit(limit)
+    ids = connection.scalars(query).all()
+    if not ids:
+        _finish(connection, run)
+        return True
+    # Nobody said that they are not the same: switched on again, the rule merges them again.
+    merges.unmerge(connection, ids, merges.By(user_id=run.user_id), remember=False)
+    done = run.done + len(ids)
+    _move(connection, run, done=done, result={"undone": done})
+    return False
+
+
+def _move(connection: Connection, run: Any, **columns: Any) -> None:
+    moved = {"state": "running", "heartbeat_at": now()} | columns
+    connection.execute(update(AutomationRun).where(AutomationRun.id == run.id).values(**moved))
+
+
+def _finish(connection: Connection, run: Any) -> None:
+    ended = {"state": "done", "finished_at": now(), "heartbeat_at": now()}
+    connection.execute(update(AutomationRun).where(AutomationRun.id == run.id).values(**ended))
