@@ -95,6 +95,7 @@ class Sweeper:
             if swept.alone != self._alone:
                 self._alone = swept.alone
                 log.warning("sweeper.works_alone" if swept.alone else "sweeper.queue_is_back")
+            upkeep.turn_subscriptions(self._engine)
             upkeep.forget_expired(self._engine, self._settings)
             files.tidy(self._engine, self._settings)
             if time.monotonic() >= self._retention_at:

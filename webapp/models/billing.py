@@ -52,6 +52,8 @@ class Subscription(Base):
     end_at: Mapped[Micros | None]
     """From this instant on it is cancelled; None: it goes on."""
     past_due: Mapped[bool] = mapped_column(default=False)
+    due_at: Mapped[Micros | None]
+    """When it next becomes another by itself, because it begins or ends; None: never."""
     connection_uuid: Mapped[str | None] = mapped_column(index=True)
     """Subscriptions that share it count as one that goes on; None: it stands alone."""
     created_at: Mapped[Micros]
@@ -74,6 +76,4 @@ class MrrAdjustment(Base):
     created_at: Mapped[Micros]
 
 
-# The moments at which customers become another by themselves (`services/upkeep.py` looks for them).
-Index("ix_subscriptions_start_at", Subscription.start_at)
-Index("ix_subscriptions_end_at", Subscription.end_at, **where("end_at IS NOT NULL"))
+Index("ix_subscriptions_due_at", Subscription.due_at, **where("due_at IS NOT NULL"))

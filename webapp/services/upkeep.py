@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Engine, delete, exists, literal_column, select, update
+from sqlalchemy import Connection, CursorResult, Engine, delete, exists, literal_column, select, update
 
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.models import Event, Invitation, Login, Source, now
+from webapp.models import Event, Invitation, Login, Source, Subscription, Sync, now
 from webapp.models.event import PENDING
+from webapp.models.sync import OPEN
+from webapp.services import retention
+from webapp.services.billing import subscriptions
+from webapp.services.locks import lock_sources
+from webapp.services.retention import MICROS_PER_DAY
 
-MICROS_PER_DAY = 86_400 * 1_000_000
 STEP = 2000  # events deleted in one transaction
 
 
@@ -41,22 +45,22 @@ def forget_expired(engine: Engine, settings: Settings) -> int:
 
 
 def drop_old(engine: Engine, settings: Settings, stop: Callable[[], bool] = lambda: False) -> int:
-    """Delete the bodies of events that were received more than `retention_days` ago, in small steps.
+    """Delete events that are older than their source keeps them (`services/retention.py`), in small steps.
 
-    What they said stays in persons and companies, customers and contacts. An event that still waits is kept.
+    What they said stays in persons and companies, customers and contacts. An event that still waits is kept,
+    and so are all of a source that is being rebuilt from them.
 
     Args:
         stop: asked between steps.
 
     Returns:
-        How many were deleted; 0 where retention is off.
+        How many were deleted.
     """
-    if not settings.retention_days:
-        return 0
-    before = now() - settings.retention_days * MICROS_PER_DAY
     with engine.connect() as connection:
-        sources = list(connection.scalars(select(Source.id).where(Source.state == "active")))
-    return sum(_drop(engine, source_id, before, stop) for source_id in sources)
+        active = select(Source.id, Source.retention_days).where(Source.state == "active")
+        kept = [(row.id, retention.days(row.retention_days, settings)) for row in connection.execute(active)]
+    at = now()
+    return sum(_drop(engine, source_id, at - days * MICROS_PER_DAY, stop) for source_id, days in kept if days)
 
 
 def _drop(engine: Engine, source_id: int, before: int, stop: Callable[[], bool]) -> int:
@@ -81,8 +85,30 @@ def _drop(engine: Engine, source_id: int, before: int, stop: Callable[[], bool])
         )
         cursor = rows[-1].id
         with begin(engine) as connection:
+            if not _may_drop(connection, source_id):
+                break
             gone = cast(CursorResult[Any], connection.execute(doomed)).rowcount
             if gone:
                 connection.execute(update(Source).where(Source.id == source_id).values(dropped_before=before))
         dropped += gone
     return dropped
+
+
+def _may_drop(connection: Connection, source_id: int) -> bool:
+    """Whether nobody folds this source's events again; holds the source, so that nobody begins to."""
+    locked = select(Source.id).where(Source.id == source_id).with_for_update(key_share=True)
+    rebuild = exists().where(Sync.source_id == source_id, Sync.kind == "rebuild", Sync.state.in_(OPEN))
+    return connection.scalar(locked) is not None and not connection.scalar(select(rebuild))
+
+
+def turn_subscriptions(engine: Engine) -> int:
+    """Let subscriptions that have begun or ended by themselves show; how many there were."""
+    turned = 0
+    query = select(Subscription.id).where(Subscription.due_at <= now()).limit(1)
+    while True:
+        with engine.connect() as connection:
+            if connection.scalar(query) is None:
+                return turned
+        with begin(engine) as connection:
+            lock_sources(connection)
+            turned += subscriptions.turn(connection)

@@ -187,14 +187,15 @@ def _billing() -> None:
         sa.Column("start_at", sa.BigInteger(), nullable=False),
         sa.Column("end_at", sa.BigInteger()),
         sa.Column("past_due", sa.Boolean(), nullable=False),
+        sa.Column("due_at", sa.BigInteger()),
         sa.Column("connection_uuid", sa.Text()),
         *_moments(),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_subscriptions_plan_id"),
         *_keys("subscriptions"),
     )
-    for name in ("origin_uuid", "plan_id", "connection_uuid", "start_at"):
+    for name in ("origin_uuid", "plan_id", "connection_uuid"):
         op.create_index(f"ix_subscriptions_{name}", "subscriptions", [name])
-    _index("subscriptions", "end_at", ("end_at",), "end_at IS NOT NULL")
+    _index("subscriptions", "due_at", ("due_at",), "due_at IS NOT NULL")
     _table(
         "mrr_adjustments",
         sa.Column("source_id", BIG, nullable=False),

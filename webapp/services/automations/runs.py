@@ -18,6 +18,7 @@ from webapp.models.automation import OPEN
 from webapp.models.merging import MERGE
 from webapp.services import merges
 from webapp.services.automations import keys, working
+from webapp.services.locks import lock_sources
 from webapp.services.projection import never
 
 PAGE = {"sqlite": 300, "postgresql": 2000}
@@ -78,7 +79,7 @@ def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> Non
     """
     while not stop():
         with begin(engine) as connection:
-            working.lock_sources(connection)
+            lock_sources(connection)
             row = connection.execute(
                 select(AutomationRun.__table__).where(AutomationRun.id == run_id).with_for_update()
             ).first()

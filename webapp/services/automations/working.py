@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, update
 
 from webapp.database import begin
-from webapp.models import Automation, DataSourceCustomer, Match, MatchKey, Source, now
+from webapp.models import Automation, DataSourceCustomer, Match, MatchKey, now
 from webapp.services import merges
 from webapp.services.automations import keys, matching
 from webapp.services.automations.matching import Found
+from webapp.services.locks import lock_sources
 from webapp.services.projection import never
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
 
@@ -50,11 +51,6 @@ def work_off(engine: Engine, *, stop: Callable[[], bool] = never) -> int:
             _look_at(connection, rows)
         looked_at += len(rows)
     return looked_at
-
-
-def lock_sources(connection: Connection) -> None:
-    """Lock every source until the transaction ends: merging writes customers of several."""
-    connection.execute(select(Source.id).order_by(Source.id).with_for_update(key_share=True)).all()
 
 
 def _changed(connection: Connection) -> list[Any]:
