@@ -31,6 +31,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.signatures",
     "webapp.views.rehearsals",
     "webapp.views.syncs",
+    "webapp.views.retention",
     "webapp.views.deletions",
     "webapp.views.exports",
     "webapp.views.customers",

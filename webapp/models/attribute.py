@@ -27,6 +27,8 @@ class CustomAttribute(Base):
 
 
 class AttributeSighting(Base):
+    changed_at: Mapped[Micros | None]
+    """When it was last ignored or imported again; None: never."""
     """What one source told of one key. A key's type follows from all sightings (`domain/attributes.py`)."""
 
     __tablename__ = "attribute_sightings"

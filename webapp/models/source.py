@@ -46,8 +46,12 @@ class Source(Base):
     connection_tested_at: Mapped[Micros | None]
     first_event_at: Mapped[Micros | None]
     last_event_at: Mapped[Micros | None]
+    retention_days: Mapped[int | None]
+    """Days after which its events leave the inbox; None: they stay, unless the installation limits them."""
     dropped_before: Mapped[Micros | None]
     """Retention has dropped events received before this instant."""
+    attributes_applied_at: Mapped[Micros | None]
+    """Every record heeds what was ignored or imported again before this instant; None: since the source is."""
     failing_since: Mapped[Micros | None]
     """Since when draining this source has failed; None while it works."""
     signing_sealed: Mapped[Bytes | None]

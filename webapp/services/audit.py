@@ -44,6 +44,7 @@ SENTENCES = {
     "source.test_event_sent": "sent a test event to {name}",
     "source.paused": "paused the source {name}",
     "source.resumed": "resumed the source {name}",
+    "source.retention_changed": "chose to keep raw events of {name} {kept}",
     "source.resynced": "asked for a re-sync of {name}",
     "source.rebuilt": "asked for a rebuild of {name}",
     "source.exported": "exported the source {name}",

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from webapp.domain import policy
 from webapp.domain.fold import Told
 from webapp.domain.persons import Person
 from webapp.domain.text import indexed
-from webapp.models import Company, Contact, Customer, now
+from webapp.models import Company, Contact, now
 from webapp.models.base import folded
-from webapp.services import keeping
+from webapp.services import contact_counts, keeping
 from webapp.services.composing import ignored_keys
 from webapp.services.keeping import Touched
 from webapp.services.merging import leave
@@ -89,7 +89,7 @@ class Placing:
         plan = self._plan(list(persons), companies, gone)
         placed = Placed()
         stood, ids = self._write_customers(plan, placed)
-        touched = self._write_contacts(plan, ids, placed)
+        touched = self._write_contacts(plan, ids, stood.added, placed)
         placed.customers_removed = leave(self.connection, plan.no_customer)
         keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
@@ -125,7 +125,8 @@ class Placing:
     def _write_customers(self, plan: _Plan, placed: Placed) -> tuple[Stood, dict[str, int]]:
         """Let the planned customers stand; the ids of all customers that contacts go under, by origin."""
         standings = [
-            Standing(uuid, plan.kinds[uuid], values["external_id"], values)
+            # Who is a customer of their own is its first contact.
+            Standing(uuid, plan.kinds[uuid], values["external_id"], values, int(plan.kinds[uuid] == "person"))
             for uuid, values in plan.customers.items()
         ]
         stood = stand(self.connection, self.source_id, standings, self.now)
@@ -133,8 +134,11 @@ class Placing:
         origins = plan.customers.keys() | {origin for _, origin in plan.contacts.values()}
         return stood, customer_ids(self.connection, origins)
 
-    def _write_contacts(self, plan: _Plan, ids: Mapping[str, int], placed: Placed) -> Touched:
-        query = select(Contact.id, Contact.uuid, Contact.customer_id, Contact.within_id)
+    def _write_contacts(
+        self, plan: _Plan, ids: Mapping[str, int], added: Set[str], placed: Placed
+    ) -> Touched:
+        columns = (Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.within_id)
+        query = select(*columns)
         uuids = plan.contacts.keys() | plan.no_contact
         there = {row.uuid: row for row in select_in(self.connection, query, Contact.uuid, uuids)}
         rows = [self._contact_row(person, origin, ids[origin]) for person, origin in plan.contacts.values()]
@@ -147,8 +151,8 @@ class Placing:
         placed.contacts_added = len(after.keys() - before.keys())
         placed.contacts_removed = len(dropped)
         placed.contacts_moved = sum(before.get(uuid, to) != to for uuid, to in after.items())
-        within = {uuid for uuid, row in there.items() if row.within_id is not None}
-        self._count_contacts(before, after, within)
+        counted = {uuid: id for uuid, id in after.items() if uuid not in added}
+        self._count_contacts(plan, there, counted)
         return Touched(
             persons=frozenset(uuids),
             contacts=frozenset(after.keys() | released),
@@ -172,27 +176,14 @@ class Placing:
             "updated_at": self.now,
         }
 
-    def _count_contacts(self, before: Mapping[str, int], after: Mapping[str, int], within: Set[str]) -> None:
-        """Keep each customer's number of contacts by what came and went, so that nothing is counted again.
+    def _count_contacts(self, plan: _Plan, there: Mapping[str, Any], after: Mapping[str, int]) -> None:
+        """Count what came and went.
 
-        Those that stand within another contact are not shown, so they do not count.
+        Who stands within another contact is not shown, so does not count. A customer that its own person
+        leaves either goes or is composed again, which counts anew.
         """
-        change: dict[int, int] = {}
-        for uuid in (before.keys() | after.keys()) - within:
-            old, new = before.get(uuid), after.get(uuid)
-            if old == new:
-                continue
-            if old is not None:
-                change[old] = change.get(old, 0) - 1
-            if new is not None:
-                change[new] = change.get(new, 0) + 1
-        rows = [{"b_id": id, "b_change": n, "b_now": self.now} for id, n in sorted(change.items()) if n]
-        if rows:
-            table = Customer.__table__
-            counted = update(Customer).where(table.c.id == bindparam("b_id"))
-            self.connection.execute(
-                counted.values(
-                    contacts=table.c.contacts + bindparam("b_change"), updated_at=bindparam("b_now")
-                ),
-                rows,
-            )
+        within = {uuid for uuid, row in there.items() if row.within_id is not None}
+        left = {uuid for uuid in there.keys() & plan.no_customer if there[uuid].origin_uuid == uuid}
+        before = {uuid: row.customer_id for uuid, row in there.items() if uuid not in within | left}
+        shown = {uuid: id for uuid, id in after.items() if uuid not in within}
+        contact_counts.add(self.connection, contact_counts.moved(before, shown), self.now)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select, update
 
 from webapp.config import Settings
 from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
+from webapp.failpoints import reach
 from webapp.models import Company, Contact, DataSourceCustomer, Person, Source, Sync, now
 from webapp.services.identities import persons_by_uuid
 from webapp.services.merging import leave
@@ -22,6 +23,8 @@ from webapp.services.placing import CompanyView, Placed, Placing
 
 # Persons or companies a step: about 100 ms on SQLite, while the webhook's writers wait.
 STEP = {"sqlite": 500, "postgresql": 2000}
+
+MISPLACED = "misplaced"
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,7 +86,7 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
     if sync.state == "cancelling" and not sync.phase.startswith("back"):
         return _turn_back(connection, sync)
     source = _source(connection, sync)
-    page = companies if sync.phase.endswith("companies") else persons
+    page = PAGES[sync.phase.removeprefix("back ")]
     last, count = page(connection, sync, source)
     if count:
         move = {"cursor": last, "done": sync.done + count}
@@ -102,9 +105,11 @@ def _begin(connection: Connection, sync: Any) -> bool:
         finish(connection, sync, "cancelled")
         return True
     source = _source(connection, sync)
-    total = sum(_count(connection, model, source) for model in (Company, Person))
+    brief = sync.policy != sync.previous_policy
+    models = (Person,) if brief else (Company, Person)
+    total = sum(_count(connection, model, source) for model in models)
     connection.execute(update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.policy))
-    begun = {"phase": "companies", "cursor": 0, "done": 0, "total": total}
+    begun = {"phase": MISPLACED if brief else "companies", "cursor": 0, "done": 0, "total": total}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
     return False
 
@@ -114,7 +119,8 @@ def _turn_back(connection: Connection, sync: Any) -> bool:
     connection.execute(
         update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.previous_policy)
     )
-    back = {"phase": "back companies", "cursor": 0, "done": 0}
+    first = MISPLACED if sync.phase == MISPLACED else "companies"
+    back = {"phase": f"back {first}", "cursor": 0, "done": 0}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**back))
     return False
 
@@ -135,19 +141,62 @@ def persons(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
     return (rows[-1].id if rows else 0), len(rows)
 
 
+def misplaced(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+    """Place those of the next page of persons who are not where the policy wants them: the last id, and how
+    many the page has.
+
+    Only who is attached to no company has another place under another policy, so hardly anybody is looked at
+    more closely, and who goes is not looked at at all.
+    """
+    ids = _pages(Person, source, sync).with_only_columns(Person.id)
+    page = ids.limit(STEP[connection.dialect.name]).subquery()
+    last, count = connection.execute(select(func.max(page.c.id), func.count()).select_from(page)).one()
+    if not count:
+        return 0, 0
+    query = _pages(Person, source, sync).with_only_columns(
+        Person.uuid, Person.company.is_(None).label("alone")
+    )
+    query = query.join(Contact, Contact.uuid == Person.uuid, isouter=True).where(Person.id <= last)
+    rows = connection.execute(query.where(_elsewhere(source.applied_policy))).all()
+    waits = source.applied_policy == COMPANY
+    gone = [row.uuid for row in rows if row.alone and waits]
+    there = [row.uuid for row in rows if not (row.alone and waits)]
+    people = persons_by_uuid(connection, source.id, source.generation, there)
+    _place(connection, sync, source, persons=people, gone=gone)
+    return last, count
+
+
+def _elsewhere(policy: str) -> ColumnElement[bool]:
+    """The condition under which a person is not where a policy wants them, beside their contact or none."""
+    contact = (Person.user_id.is_not(None) | Person.email.is_not(None)) & (
+        Contact.id.is_(None) | Contact.company.is_distinct_from(Person.company)
+    )
+    if policy == USER:
+        return contact
+    return case((Person.company.is_(None), Contact.id.is_not(None)), else_=contact)
+
+
+PAGES = {"companies": companies, "persons": persons, MISPLACED: misplaced}
+
+
 def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placed = Placed(**{name: sync.result.get(name, 0) for name in Placed.__slots__})
     placed += placing.place(**what)
+    reach(f"{sync.kind}.mid_batch")
     result = sync.result | asdict(placed)
     connection.execute(update(Sync).where(Sync.id == sync.id).values(result=result))
 
 
 def _page(connection: Connection, model: Any, columns: tuple[Any, ...], source: Any, sync: Any) -> list[Any]:
-    query = select(*columns).where(
-        model.source_id == source.id, model.generation == source.generation, model.id > sync.cursor
-    )
-    return list(connection.execute(query.order_by(model.id).limit(STEP[connection.dialect.name])).all())
+    query = _pages(model, source, sync).with_only_columns(*columns)
+    return list(connection.execute(query.limit(STEP[connection.dialect.name])).all())
+
+
+def _pages(model: Any, source: Any, sync: Any) -> Select[Any]:
+    """What a source has behind the cursor, by id."""
+    query = select(model).where(model.source_id == source.id, model.generation == source.generation)
+    return query.where(model.id > sync.cursor).order_by(model.id)
 
 
 def _source(connection: Connection, sync: Any) -> Any:

@@ -13,6 +13,7 @@ from webapp.models import Source, now
 from webapp.models.source import KEY, MICROS_PER_HOUR, URL
 from webapp.security import current_user, public_base, viewer_may
 from webapp.services import event_list, source_summary, sources, sync_log, syncs, tokens
+from webapp.views import retention
 from webapp.views.source_page import (
     frame,
     is_part,
@@ -114,6 +115,7 @@ def _settings(source: Source, form: SourceForm) -> str:
         pause_choices=PAUSE_CHOICES,
         waiting=event_list.waiting(session, source) if source.pause else None,
         rejections=sources.rejections(session, source),
+        retention=retention.context(source) if current_user.is_administrator else None,
         sync=syncs.open_sync(session, source.id),
         syncs=sync_log.history(session, source),
         **_ways_in(source),

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, Row, func, literal_column, select
 from webapp.config import Settings
 from webapp.models import Event, Source, Sync, User, WebhookUrl, now
 from webapp.models.event import PARKED, PENDING
+from webapp.models.source import URL
 from webapp.models.sync import OPEN
+from webapp.services import retention as keeping
 from webapp.services import tokens
 from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
 
@@ -91,26 +93,27 @@ def long_work(connection: Connection) -> Iterator[Finding]:
 
 def retention(settings: Settings, connection: Connection) -> Iterator[Finding]:
     """Whether old events leave the inbox when they are to."""
-    days = settings.retention_days
-    if not days:
-        yield Finding("Retention", OK, "Events are kept for as long as their source.")
-        return
-    before = now() - (days + 1) * DAY
-    for source in _sources(connection):
+    kept = {source: keeping.days(source.retention_days, settings) for source in _sources(connection)}
+    for source, days in kept.items():
+        if not days:
+            continue
+        before = now() - (days + 1) * DAY
         first = select(Event.received_at, Event.state).where(Event.source_id == source.id)
         oldest = connection.execute(first.order_by(Event.id).limit(1)).first()
         if oldest is not None and oldest.received_at < before and oldest.state != PENDING:
             said = (
                 f"{source.name}: its oldest event is {length(now() - oldest.received_at)} old, not {days} d."
             )
-            yield Finding("Retention", WARNING, said, "See that the sweeper runs; it applies RETENTION_DAYS.")
+            yield Finding("Retention", WARNING, said, "See that the sweeper runs; it erases what is too old.")
             return
-    yield Finding("Retention", OK, f"Events are kept for {days} d.")
+    limited = [f"{source.name} for {days} d" for source, days in kept.items() if days]
+    said = f"Events are kept for as long as their source{', but of ' if limited else ''}{', '.join(limited)}."
+    yield Finding("Retention", OK, said)
 
 
 def webhook_urls(settings: Settings, connection: Connection) -> Iterator[Finding]:
     """Whether the secret key is the one that the webhook URLs are sealed with."""
-    query = select(WebhookUrl.token_sealed, Source.name, Source.uuid).join(Source)
+    query = select(WebhookUrl.token_sealed, WebhookUrl.kind, Source.name, Source.uuid).join(Source)
     live = connection.execute(query.where(WebhookUrl.replaced_at.is_(None), Source.state == "active"))
     unreadable = [
         row
@@ -118,11 +121,12 @@ def webhook_urls(settings: Settings, connection: Connection) -> Iterator[Finding
         if row.token_sealed is None or tokens.unseal(settings.secret_key, row.token_sealed) is None
     ]
     for row in unreadable:
+        noun, option = ("URL", "--grace 24h") if row.kind == URL else ("write key", "--write-key --grace 24h")
         yield Finding(
             "Webhook URLs",
             WARNING,
-            f"{row.name}: its URL works, but cannot be shown, since it was sealed with another secret key.",
-            f"Put the old key back, or make a new URL: {_FLASK} source regenerate ds_{row.uuid} --grace 24h",
+            f"{row.name}: its {noun} works, but cannot be shown, since it was sealed with another secret key.",
+            f"Put the old key back, or make a new one: {_FLASK} source regenerate ds_{row.uuid} {option}",
         )
     if not unreadable:
         yield Finding("Webhook URLs", OK, "All can be shown again.")
@@ -140,7 +144,8 @@ def administrators(connection: Connection) -> Iterator[Finding]:
 
 
 def _sources(connection: Connection) -> list[Row[Any]]:
-    query = select(Source.id, Source.uuid, Source.name, Source.pause, Source.failing_since)
+    columns = (Source.id, Source.uuid, Source.name, Source.pause, Source.failing_since, Source.retention_days)
+    query = select(*columns)
     found: list[Row[Any]] = list(
         connection.execute(query.where(Source.state == "active").order_by(Source.id))
     )

@@ -1,0 +1,111 @@
+"""How quickly a re-sync goes through persons, how that grows, and what the webhook notices of it.
+
+`.venv/bin/python -m bench.resync [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from bench import common, people
+from bench.callers import Callers, served
+from tests.conftest import migrate, settings_for
+from webapp.config import Settings
+from webapp.database import make_engine, writing
+from webapp.models import Source, Sync
+from webapp.services import syncs
+
+SIZES = (10_000, 100_000, 1_000_000)
+IDLE = 10.0  # seconds in which the webhook is measured alone
+# What is asked for, one after the other.
+CASES = (
+    ("everybody placed for the first time", "company"),
+    ("those without a company appear", "user"),
+    ("those without a company go", "company"),
+    ("the same policy again", "company"),
+)
+
+
+def main() -> None:
+    asked = arguments("bench.resync", __doc__ or "")
+    found: dict[int, dict[str, Any]] = {}
+    for rows in (asked.rows,) if asked.rows else SIZES:
+        with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
+            found[rows] = _measured(settings_for(url, Path(folder) / "data"), rows)
+        common.report(asked.json, results("resync", asked, found))
+
+
+def arguments(program: str, doc: str) -> argparse.Namespace:
+    """What long work's benchmarks are asked for."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=doc.partition("\n")[0])
+    parser.add_argument("--rows", type=int, help="persons; 10,000, 100,000 and 1,000,000 unless given")
+    parser.add_argument(
+        "--database", default="sqlite", help="sqlite, postgresql, or the URL of an empty database"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
+    return parser.parse_args()
+
+
+def results(bench: str, asked: argparse.Namespace, found: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """What is written as JSON."""
+    return {"bench": bench, "database": asked.database, "machine": common.machine(), "rows": found}
+
+
+def _measured(settings: Settings, rows: int) -> dict[str, Any]:
+    migrate(settings)
+    engine = make_engine(settings)
+    started = time.monotonic()
+    source_id = people.fill(engine, rows, "Bench")
+    seconds = time.monotonic() - started
+    print(f"{common.name_of(settings.database_url)}: filled {rows:,} persons in {seconds:.0f} s")
+    with served(engine, settings) as callers:
+        idle = callers.idle(IDLE)
+        print(f"  {'webhook while nothing goes on':<40} {told(idle)}", flush=True)
+        found: dict[str, Any] = {"idle": idle}
+        for name, policy in CASES:
+            found[name] = _case(engine, settings, callers, source_id, policy, rows)
+            print(f"  {name:<40} {told(found[name])}", flush=True)
+            people.analyze(engine)
+    engine.dispose()
+    return found
+
+
+def _case(
+    engine: Engine, settings: Settings, callers: Callers, source_id: int, policy: str, rows: int
+) -> dict[str, Any]:
+    with writing(), Session(engine) as session:
+        source = session.get_one(Source, source_id)
+        source.policy = policy
+        session.flush()
+        sync_id = syncs.request(session, source).id
+        session.commit()
+    callers.begin()
+    started = time.perf_counter()
+    syncs.run(engine, sync_id, settings=settings)
+    seconds = time.perf_counter() - started
+    webhook = callers.end()
+    with engine.connect() as connection:
+        result = connection.scalar(select(Sync.result).where(Sync.id == sync_id))
+    return webhook | {"seconds": round(seconds, 2), "per_second": round(rows / seconds), "result": result}
+
+
+def told(numbers: dict[str, Any]) -> str:
+    """One line of a report."""
+    rate = (
+        f"{numbers['per_second']:>9,} a second, {numbers['seconds']:>8.2f} s; "
+        if "seconds" in numbers
+        else ""
+    )
+    webhook = f"webhook p50 {numbers.get('median_ms', 0):.1f}, p99 {numbers.get('p99_ms', 0):.1f} ms"
+    return f"{rate}{webhook} of {numbers['calls']:,} calls, {numbers['failed']} failed"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Each customer's number of contacts, kept by what came and went, so that nothing is counted again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, bindparam, text, update
+
+from webapp.models import Customer
+from webapp.services.arrays import pack
+
+_ADD = text(
+    "UPDATE customers SET contacts = contacts + told.change, updated_at = :moment "
+    "FROM unnest(CAST(:ids AS BIGINT[]), CAST(:changes AS INTEGER[])) AS told (id, change) "
+    "WHERE customers.id = told.id"
+)
+
+
+def add(connection: Connection, changes: Mapping[int, int], moment: int) -> None:
+    """Add to the numbers of some customers.
+
+    Args:
+        changes: how many contacts came, or went, by the customer's id; those that are gone are passed over.
+        moment: now, in microseconds.
+    """
+    ids = sorted(id for id, change in changes.items() if change)
+    if not ids:
+        return
+    table = Customer.__table__
+    if connection.dialect.name == "postgresql":
+        added = pack(table.c.contacts.type, [changes[id] for id in ids])
+        connection.execute(_ADD, {"ids": pack(table.c.id.type, ids), "changes": added, "moment": moment})
+        return
+    more = {"contacts": table.c.contacts + bindparam("b_change"), "updated_at": moment}
+    rows = [{"b_id": id, "b_change": changes[id]} for id in ids]
+    connection.execute(update(Customer).where(table.c.id == bindparam("b_id")).values(more), rows)
+
+
+def moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[int, int]:
+    """How many contacts came to each customer, and went (negative).
+
+    Args:
+        before: the customer's id by contact.
+        after: the same now.
+    """
+    changes: dict[int, int] = {}
+    for uuid in before.keys() | after.keys():
+        old, new = before.get(uuid), after.get(uuid)
+        if old == new:
+            continue
+        if old is not None:
+            changes[old] = changes.get(old, 0) - 1
+        if new is not None:
+            changes[new] = changes.get(new, 0) + 1
+    return changes
