@@ -10,8 +10,9 @@ from sqlalchemy import Engine, insert
 
 from webapp.database import begin
 from webapp.domain import wire
-from webapp.models import Event, Source, now
+from webapp.models import Event, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
+from webapp.services import tokens
 from webapp.services.rows import chunks
 
 RECEIVED_AT = 4_000_000_000_000_000  # later than any event, so that no time is capped
@@ -24,6 +25,15 @@ def make_source(engine: Engine, policy: str = "user") -> int:
     statement = insert(Source).values(policy=policy, applied_policy=policy, **row).returning(Source.id)
     with begin(engine) as connection:
         return connection.execute(statement).scalar_one()
+
+
+def make_token(engine: Engine, source_id: int) -> str:
+    """A webhook URL's token for a source."""
+    token = tokens.make_token()
+    row = {"source_id": source_id, "token_digest": tokens.digest(token), "created_at": now()}
+    with begin(engine) as connection:
+        connection.execute(insert(WebhookUrl).values(row))
+    return token
 
 
 def receive(engine: Engine, source_id: int, bodies: Iterable[bytes]) -> int:

@@ -18,6 +18,7 @@ FLOORS = {
     "webapp.failpoints": 1,
     "webapp.logs": 1,
     "webapp.database": 1,
+    "webapp.turns": 1,
     "webapp.models": 1,
     "webapp.extensions": 2,
     "webapp.services": 2,

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from webapp.config import Settings
+from webapp.turns import turn
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -23,6 +24,9 @@ _will_write: ContextVar[bool] = ContextVar("will_write", default=False)
 
 # Milliseconds that a SQLite connection waits for another writer before it gives up.
 BUSY_TIMEOUT = 10_000
+
+CROWDED = "crowded"
+"""In a connection's `info`: whether another process was waiting to write when its transaction began."""
 
 
 class CannotMigrate(Exception):
@@ -100,5 +104,10 @@ def _prepare(dbapi_connection: Any, _record: Any) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _will_write.get() else "BEGIN")
+    if connection.dialect.name != "sqlite":
+        return
+    if not _will_write.get():
+        connection.exec_driver_sql("BEGIN")
+        return
+    with turn(str(connection.engine.url.database)) as connection.info[CROWDED]:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

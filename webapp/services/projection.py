@@ -7,17 +7,16 @@ in another order than their ids are given.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, Row, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Settings
-from webapp.database import begin
+from webapp.database import CROWDED, begin
 from webapp.domain import mapping
 from webapp.domain.segment import Reading
 from webapp.failpoints import reach
@@ -25,15 +24,13 @@ from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
 from webapp.services import path_counts
 from webapp.services.folding import Folded, fold_into
+from webapp.services.pacing import MOST_BYTES, Batch, Pace, collecting_later, within
 from webapp.services.placing import Placing
 from webapp.services.reading import outcome_of, read_all
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
 
-# A batch is as large as keeps it short: on SQLite the webhook's writers wait for it.
-LEAST, MOST, FIRST = 20, 5000, 200
-SECONDS = {"sqlite": 0.1, "postgresql": 0.5}
 ALL_EVENTS = 2**62
 
 
@@ -65,27 +62,26 @@ def drain(engine: Engine, source_id: int, *, settings: Settings, stop: Callable[
         How many events were applied, ignored and parked.
     """
     drained = Drained()
-    size, seconds = FIRST, SECONDS[engine.dialect.name]
+    pace = Pace(engine.dialect.name)
     while not stop():
-        started = time.monotonic()
-        worked = _batch(engine, source_id, settings, size, drained)
-        if not worked:
-            break
-        if worked == size:
-            elapsed = max(time.monotonic() - started, 0.001)
-            size = max(LEAST, min(MOST, int(size * min(4.0, seconds / elapsed))))
+        with pace.batch() as batch, collecting_later():
+            if not _batch(engine, source_id, settings, batch, drained):
+                break
+        pace.rest()
     return drained
 
 
-def _batch(engine: Engine, source_id: int, settings: Settings, size: int, drained: Drained) -> int:
+def _batch(engine: Engine, source_id: int, settings: Settings, batch: Batch, drained: Drained) -> int:
     """One transaction; how many events it took."""
     try:
         with begin(engine) as connection:
+            batch.begun(connection.info.get(CROWDED, False))
             source = lock(connection, source_id)
             if source is None or source.pause:
                 return 0
             reach("drain.after_claim")
-            events = _pending(connection, source_id, size)
+            events = _pending(connection, source_id, batch.size)
+            batch.worked = len(events)
             project(connection, source, events, settings, drained)
             if source.failing_since is not None:
                 connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
@@ -100,7 +96,7 @@ def _batch(engine: Engine, source_id: int, settings: Settings, size: int, draine
         log.warning(
             "batch_failed", source_id=source_id, error=type(error).__name__, exc_info=settings.testing
         )
-    return _one_by_one(engine, source_id, settings, size, drained)
+    return _one_by_one(engine, source_id, settings, batch.size, drained)
 
 
 def _is_the_connection(error: DBAPIError) -> bool:
@@ -156,12 +152,13 @@ def lock(connection: Connection, source_id: int) -> Row[Any] | None:
 def _pending(
     connection: Connection, source_id: int, size: int, event_id: int | None = None
 ) -> list[Row[Any]]:
-    query = select(Event.id, Event.received_at, Event.body).where(
-        Event.source_id == source_id, Event.state == PENDING
-    )
+    waiting = [Event.source_id == source_id, Event.state == PENDING]
     if event_id is not None:
-        query = query.where(Event.id == event_id)
-    events: list[Any] = [*connection.execute(query.order_by(Event.id).limit(size))]
+        waiting.append(Event.id == event_id)
+    sizes = select(Event.id, func.length(Event.body)).where(*waiting).order_by(Event.id).limit(size)
+    last = within(connection.execute(sizes).tuples(), MOST_BYTES)
+    query = select(Event.id, Event.received_at, Event.body).where(*waiting, Event.id <= last)
+    events: list[Any] = [*connection.execute(query.order_by(Event.id))]
     return events
 
 

@@ -1,0 +1,102 @@
+"""How large a batch of events is: large enough that what a transaction costs is shared by many, and small
+enough that nobody waits long for it and it fits into memory."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+LEAST, MOST, FIRST = 20, 5000, 200
+MOST_BYTES = 4 * 1024 * 1024  # of bodies; what is made of them in memory is some twenty times as large
+SECONDS = {"sqlite": 0.4, "postgresql": 1.0}
+# SQLite has one writer at a time. While others want to write, batches are short, and the lock is left to the
+# others for as long as each took.
+CROWDED_SECONDS = 0.025
+REMEMBERED = 1.0  # seconds after which the others count as gone
+
+
+class Batch:
+    """One batch, from before its transaction begins until after its commit."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        """Events that it may take."""
+        self.worked = 0
+        """Events that it took."""
+        self.crowded = False
+        """Whether others wanted to write."""
+        self.begun_at = time.monotonic()
+
+    def begun(self, crowded: bool) -> None:
+        """Say that the transaction has begun, and whether others were waiting for theirs."""
+        self.crowded = crowded
+        self.begun_at = time.monotonic()
+
+
+class Pace:
+    """Finds the size of each batch by what the one before took."""
+
+    def __init__(self, dialect: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._seconds = SECONDS[dialect]
+        self._sleep = sleep
+        self._size = FIRST
+        self._crowded_until = 0.0
+        self._rest = 0.0
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """The next batch, timed for the length of the block."""
+        batch = Batch(self._size)
+        yield batch
+        self._learn(batch, time.monotonic())
+
+    def rest(self) -> None:
+        """Leave the lock to others for a while, where there are some."""
+        if self._rest:
+            self._sleep(self._rest)
+
+    def _learn(self, batch: Batch, now: float) -> None:
+        if batch.crowded:
+            self._crowded_until = now + REMEMBERED
+        crowded = now < self._crowded_until
+        taken = max(now - batch.begun_at, 0.001)
+        self._rest = taken if crowded else 0.0
+        wanted = CROWDED_SECONDS if crowded else self._seconds
+        if batch.worked == batch.size or wanted < taken:
+            self._size = max(LEAST, min(MOST, int(max(batch.worked, 1) * min(4.0, wanted / taken))))
+
+
+def within(sizes: Iterable[tuple[int, int]], most: int) -> int:
+    """The last id of those that fit into so many bytes; the first one always does.
+
+    Args:
+        sizes: ids and their bytes, in ascending order.
+        most: bytes.
+
+    Returns:
+        The id; 0 without any.
+    """
+    last = total = 0
+    for id, size in sizes:
+        total += size
+        if last and total > most:
+            break
+        last = id
+    return last
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Look for circular garbage after the block only: a batch makes many objects, and no circles of them.
+
+    Looking through all of them again and again took an eighth of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
