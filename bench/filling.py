@@ -136,10 +136,12 @@ def _without_indexes(connection: Connection) -> list[str]:
 
 
 def _load(connection: Connection, model: Any, rows: Iterator[dict[str, Any]]) -> None:
-    columns = [column.name for column in model.__table__.columns]
+    usual = {column.name: getattr(column.default, "arg", None) for column in model.__table__.columns}
+    columns = list(usual)
     raw: Any = connection.connection.driver_connection
     encode = connection.dialect._json_serializer  # type: ignore[attr-defined]
-    values = ([encode(row[c]) if c == "custom" else row[c] for c in columns] for row in rows)
+    whole = (usual | row | {"custom": encode(row["custom"])} for row in rows)
+    values = ([row[name] for name in columns] for row in whole)
     table = model.__table__.name
     if isinstance(raw, sqlite3.Connection):
         marks = ", ".join("?" * len(columns))

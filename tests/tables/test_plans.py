@@ -86,7 +86,7 @@ def test_a_source_s_table_follows_its_own_indexes(filled, table):
 def test_a_search_is_answered_by_trigrams(filled, monkeypatch):
     """What is found in few rows is not looked for in all of them, be the search long or one letter."""
     connection, _ = filled
-    monkeypatch.setattr("webapp.services.tables.walking.STRIDE", 10)  # as in a table of millions
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (10, 10))  # as in a table of millions
     index = "customers_fts VIRTUAL TABLE INDEX|ix_customers_search"
     for search in ("onyx3989.", "hopper"):
         scope = scope_of(connection, CUSTOMERS, q=search)
@@ -99,7 +99,7 @@ def test_a_search_is_answered_by_trigrams(filled, monkeypatch):
 def test_a_filter_for_one_value_is_answered_by_its_index(filled, monkeypatch):
     """Customers of one country are found by it, and then only these are looked at."""
     connection, _ = filled
-    monkeypatch.setattr("webapp.services.tables.walking.STRIDE", 10)
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (10, 10))
     scope = scope_of(connection, CUSTOMERS, f=["country:is:nl", "custom.plan:is:pro"], sort="city")
     found = plans(connection, lambda: tables.page(scope))
     assert any("ix_customers_country" in plan for plan in found), found
@@ -118,7 +118,9 @@ def test_what_a_walk_did_not_find_is_gathered_in_the_same_order(filled, monkeypa
         {"f": ["name:contains:kelp"], "sort": "-custom.seats"},
     ]
     for args, stride in itertools.product(asked, (3, 50)):
-        monkeypatch.setattr("webapp.services.tables.walking.STRIDE", stride)
+        monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (stride, stride))
+        monkeypatch.setattr("webapp.services.tables.walking.LONGEST", 2 * stride)
+        monkeypatch.setattr("webapp.services.tables.walking.GATHERED", stride)
         scope = scope_of(connection, CUSTOMERS, **args)
         paged, cursor = [], None
         for _ in range(5):

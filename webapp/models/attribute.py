@@ -9,6 +9,9 @@ from webapp.models.base import NEVER_REUSED, Base, Id, Micros
 
 ENTITIES = ("customer", "contact")
 
+# How far the index of an attribute is: asked for, being made, in use, or not to be had.
+WANTED, BUILDING, READY, FAILED = "wanted", "building", "ready", "failed"
+
 
 class CustomAttribute(Base):
     """One key of customers or of contacts, as people have set it up."""
@@ -24,11 +27,11 @@ class CustomAttribute(Base):
     """Imported, but not offered as a column."""
     ignored: Mapped[bool] = mapped_column(default=False)
     """Not imported: a re-sync takes it off the records, and puts it back when this is undone."""
+    changed_at: Mapped[Micros | None]
+    """When it was last ignored or imported again; None: never."""
 
 
 class AttributeSighting(Base):
-    changed_at: Mapped[Micros | None]
-    """When it was last ignored or imported again; None: never."""
     """What one source told of one key. A key's type follows from all sightings (`domain/attributes.py`)."""
 
     __tablename__ = "attribute_sightings"
@@ -48,3 +51,22 @@ class AttributeSighting(Base):
     first_at: Mapped[Micros]
     first_event_id: Mapped[int]
     last_at: Mapped[Micros]
+
+
+class AttributeIndex(Base):
+    """A key that people sort or filter by, and its index (`services/attribute_indexes.py`)."""
+
+    __tablename__ = "attribute_indexes"
+    __table_args__ = (UniqueConstraint("entity", "key"), NEVER_REUSED)
+
+    id: Mapped[Id]
+    """Also in the index's name: `ix_customers_custom_<id>`."""
+    entity: Mapped[str]
+    key: Mapped[str]
+    state: Mapped[str] = mapped_column(default=WANTED)
+    shape: Mapped[str | None]
+    """What the index sorts values as (`services/attributes.Known.shape`); None until there is one."""
+    asked_at: Mapped[Micros]
+    """When somebody last sorted or filtered by it, give or take a day."""
+    changed_at: Mapped[Micros]
+    """When it got into this state."""

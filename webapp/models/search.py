@@ -15,6 +15,9 @@ from webapp.models.customer import Contact, Customer
 FTS = {"customers": "customers_fts", "contacts": "contacts_fts"}
 """SQLite's trigram tables, by the table that they are about."""
 
+_MADE = tuple(f"ix_{table}_{what}" for table in FTS for what in ("search", "custom_"))
+"""How the names of the indexes begin that no model describes."""
+
 SORTED: dict[Any, tuple[str, ...]] = {
     Customer: ("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
     Contact: ("email", "title", "user_id", "first_name", "last_name", "phone", "linked_in", "twitter"),
@@ -30,12 +33,13 @@ def sortable(column: Any) -> ColumnElement[Any]:
 def is_ours(name: str | None, type_: str, _parents: Any) -> bool:
     """Whether the models describe a table or index of the database, for Alembic (`include_name`).
 
-    SQLite's trigram tables and PostgreSQL's trigram indexes are made by hand in a migration.
+    SQLite's trigram tables and PostgreSQL's trigram indexes are made by hand in a migration; the indexes of
+    custom attributes while Tributary runs (`services/attribute_indexes.py`).
     """
     text = name or ""
     if type_ == "table":
         return not text.startswith(tuple(FTS.values()))
-    return type_ != "index" or text not in ("ix_customers_search", "ix_contacts_search")
+    return type_ != "index" or not text.startswith(_MADE)
 
 
 for _model, _names in SORTED.items():

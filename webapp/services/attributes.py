@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from webapp.database import writing
 from webapp.domain.attributes import TYPES, shown, widen
-from webapp.models import AttributeSighting, Contact, CustomAttribute, Customer, Source
-from webapp.models.attribute import ENTITIES
+from webapp.models import AttributeIndex, AttributeSighting, Contact, CustomAttribute, Customer, Source
+from webapp.models.attribute import ENTITIES, READY
 from webapp.services import audit, counting, visibility
 
 MODELS: dict[str, Any] = {"customer": Customer, "contact": Contact}
@@ -31,6 +31,11 @@ class Known:
 
     key: str
     type: str
+
+    @property
+    def shape(self) -> str:
+        """What its values sort as: the type, but numbers are numbers, whichever they are."""
+        return "Decimal" if self.type == "Integer" else self.type
 
 
 @dataclass(slots=True)
@@ -111,6 +116,13 @@ def exported(connection: Connection, entity: str, source_id: int | None = None) 
 def types(connection: Connection, entity: str) -> dict[str, str]:
     """The type of every key of customers or of contacts."""
     return {known.key: known.type for known in _known(connection, entity, None, false())}
+
+
+def indexed(connection: Connection, entity: str) -> set[tuple[str, str | None]]:
+    """The keys that have an index to sort and filter by, each with the shape that its index goes by."""
+    query = select(AttributeIndex.key, AttributeIndex.shape)
+    rows = connection.execute(query.where(AttributeIndex.entity == entity, AttributeIndex.state == READY))
+    return {(row.key, row.shape) for row in rows}
 
 
 def _known(connection: Connection, entity: str, source_id: int | None, unwanted: Any) -> list[Known]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 EXACT = 10_000
 LOOKED_AT = 20_000
 """Rows looked at one by one for an exact number; where there are more of them, a sample has to do."""
-_WINDOWS = 25
-_SAMPLE = 10_000
+_WINDOWS, _WINDOW = 10, 400
+"""At least so many runs of ids, each of at most so many."""
+LARGE = 10_000
 """Ids looked at, evenly over all there are, to estimate a number past EXACT."""
+SMALL = 2500
+"""Ids looked at to choose a way by; four times as quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def count(
         if found <= EXACT:
             return Count(found)
         least = max(least, EXACT)
-    return Count(max(least, _rounded(_estimate(connection, model, where))), exact=False)
+    return about(connection, model, where, least)
 
 
 def number(connection: Connection | Session, rows: Select[Any], most: int) -> int:
@@ -69,7 +73,49 @@ def number(connection: Connection | Session, rows: Select[Any], most: int) -> in
     return int(connection.execute(select(func.count()).select_from(few)).scalar_one())
 
 
-def windows(connection: Connection | Session, model: Any) -> tuple[list[ColumnElement[bool]], float]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a look at some rows says of a whole table.
+
+    Attributes:
+        rows: looked at.
+        weight: rows of the table that each stands for; 1 when these are all.
+        hits: how many of them met each condition that was asked for.
+    """
+
+    rows: int
+    weight: float
+    hits: tuple[int, ...]
+
+    def estimate(self, condition: int = 0) -> float:
+        """About how many rows of the table meet a condition; where none was met, fewer than half a row."""
+        return max(self.hits[condition], 0 if self.weight == 1 else 0.5) * self.weight
+
+
+def sample(
+    connection: Connection | Session, model: Any, conditions: Sequence[ColumnElement[bool]], size: int = SMALL
+) -> Sample:
+    """Look at some rows of a table, evenly over all ids there are.
+
+    Args:
+        connection: to ask with.
+        model: the mapped class of the rows; has an `id`.
+        conditions: what to count, one by one.
+        size: how many ids are looked at, at most.
+    """
+    runs, weight = windows(connection, model, size)
+    if not runs:
+        return Sample(0, 1.0, (0,) * len(conditions))
+    marks = [case((each, 1), else_=0).label(f"c{n}") for n, each in enumerate(conditions)]
+    rows = union_all(*(select(literal(1).label("one"), *marks).where(run) for run in runs)).subquery()
+    sums = [func.coalesce(func.sum(rows.c[mark.name]), 0) for mark in marks]
+    counted, *hits = connection.execute(select(func.count(), *sums).select_from(rows)).one()
+    return Sample(counted, weight, tuple(int(each) for each in hits))
+
+
+def windows(
+    connection: Connection | Session, model: Any, size: int = LARGE
+) -> tuple[list[ColumnElement[bool]], float]:
     """A sample of a table: some runs of ids, evenly spread.
 
     Returns:
@@ -82,23 +128,22 @@ def windows(connection: Connection | Session, model: Any) -> tuple[list[ColumnEl
     if first is None:
         return [], 1.0
     span = last - first + 1
-    if span <= _SAMPLE:
+    if span <= size:
         return [model.id >= first], 1.0
-    length = _SAMPLE // _WINDOWS
-    starts = [first + span * step // _WINDOWS for step in range(_WINDOWS)]
+    number = max(_WINDOWS, size // _WINDOW)
+    length = size // number
+    starts = [first + span * step // number for step in range(number)]
     runs = [and_(model.id >= start, model.id < start + length) for start in starts]
-    return runs, span / (_WINDOWS * length)
+    return runs, span / (number * length)
 
 
-def _estimate(connection: Connection | Session, model: Any, where: ColumnElement[bool]) -> int:
-    runs, weight = windows(connection, model)
-    parts = [select(literal(1).label("one")).select_from(model).where(run, where) for run in runs]
-    sample = union_all(*parts).subquery()
-    found = connection.execute(select(func.count()).select_from(sample)).scalar_one()
-    return round(found * weight)
+def about(connection: Connection | Session, model: Any, where: ColumnElement[bool], least: int = 0) -> Count:
+    """An estimate of how many rows meet a condition, at least so many, from a sample."""
+    found = sample(connection, model, [where], LARGE)
+    return Count(max(least, rounded(round(found.hits[0] * found.weight))), exact=False)
 
 
-def _rounded(number: int) -> int:
+def rounded(number: int) -> int:
     """Two digits that count: a number that is only about right should look so."""
     step = 10 ** max(0, len(str(number)) - 2)
     return round(number / step) * step

@@ -6,13 +6,14 @@ Instants come in as integers of microseconds since the epoch, UTC, as everywhere
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_timedelta
-from flask import Flask, url_for
+from flask import Flask, request, url_for
 from markupsafe import Markup, escape
 
 from webapp.models.base import now
@@ -122,14 +123,20 @@ def attrs(values: dict[str, object]) -> Markup:
 
 
 @lru_cache(maxsize=256)
-def _fingerprint(path: Path, changed_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+def _fingerprint(path: str, changed_ns: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:10]
 
 
 def asset(app: Flask, filename: str) -> str:
     """The URL of a static file, with a fingerprint so that a browser may keep it for ever."""
-    path = Path(app.static_folder or "static") / filename
-    return url_for("static", filename=filename, v=_fingerprint(path, path.stat().st_mtime_ns))
+    path = f"{app.static_folder or 'static'}/{filename}"
+    # A page has hundreds of icons, and each of them an address.
+    return _static_address(request.script_root, filename, _fingerprint(path, os.stat(path).st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _static_address(_root: str, filename: str, version: str) -> str:
+    return url_for("static", filename=filename, v=version)
 
 
 FILTERS = (number, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)

@@ -114,7 +114,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "view": view,
         "page": page,
         "problems": problems,
-        "count": tables.counted(scope, page if cursor is None else None),
+        "count": tables.counted(scope, page),
         "behind": cursor is not None,
         "url": url,
         "here": address(table, source, {}),

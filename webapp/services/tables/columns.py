@@ -32,6 +32,7 @@ class Column:
         preset: whether it is shown until somebody chooses columns.
         required: every row has a value, so that nothing sorts as empty.
         alone: shown on the page of a single source too (`source` says nothing there).
+        indexed: of a custom attribute: whether it has an index to sort and filter by.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Column:
     preset: bool = False
     required: bool = False
     alone: bool = True
+    indexed: bool = False
 
     @property
     def name(self) -> str:
@@ -136,8 +138,9 @@ def columns_of(connection: Connection, table: Table, source_id: int | None = Non
         source_id: for the table of one source, which has only the custom attributes that this source told.
     """
     standard = [column for column in table.standard if column.alone or source_id is None]
+    indexed = attributes.indexed(connection, table.one)
     custom = [
-        Column(CUSTOM + known.key, known.key, known.type, JSON)
+        Column(CUSTOM + known.key, known.key, known.type, JSON, indexed=(known.key, known.shape) in indexed)
         for known in attributes.offered(connection, table.one, source_id)
     ]
     return {column.key: column for column in (*standard, *custom)}

@@ -1,7 +1,9 @@
 """What a column is in SQL, on both databases: what it sorts and compares by, and its text.
 
 A custom attribute is a key in a JSON document. Values are kept as told, so each expression takes only what
-its type can hold; anything else counts as empty instead of breaking the query.
+its type can hold; anything else counts as empty instead of breaking the query. They are also what the indexes
+of custom attributes are made of (`services/attribute_indexes.py`): constants in them are written out, since a
+database knows an index by its words, and none of them may fail, since the row could not be written then.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    TIMESTAMP,
+    BigInteger,
     ColumnElement,
     Float,
     Integer,
@@ -19,9 +21,9 @@ from sqlalchemy import (
     String,
     case,
     cast,
-    extract,
     func,
     literal,
+    literal_column,
     select,
 )
 
@@ -29,15 +31,11 @@ from webapp.models import Customer, Source
 from webapp.models.search import sortable
 from webapp.services.tables.columns import JSON, OTHER, TEXT, Column, Table
 
-# Zones that PostgreSQL takes; it refuses to read the rest instead of answering nothing.
-_POSTGRES_TIME = r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-](0\d|1[0-5])(:?\d\d)?)?)?$"
-_POSTGRES_ZONE = r"T.*(Z|[+-]\d\d(:?\d\d)?)$"
-
 
 def sort_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     """What a column sorts by and compares with; NULL where a row has nothing in it."""
     if column.kind == JSON:
-        return _json_key(table, column, dialect)
+        return custom_key(table.model, column.name, column.type, dialect)
     if column.key == "name":
         return table.model.sort_name
     if column.key == "customer":  # by a join (`joined`), so that the customers' index gives the order
@@ -49,35 +47,69 @@ def sort_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     return sortable(expression) if column.kind == TEXT else expression
 
 
-def joined(query: Select[Any], table: Table, column: Column) -> Select[Any]:
-    """A query of a table's rows with what sorting by a column needs beside it."""
+def custom_key(model: Any, key: str, type_: str, dialect: str) -> ColumnElement[Any]:
+    """What a custom attribute sorts by and compares with: a function of the document alone.
+
+    Args:
+        model: Customer or Contact.
+        key: the attribute's.
+        type_: the attribute's; says what is a value, and anything else is NULL.
+        dialect: of the database.
+    """
+    document = model.custom
+    if type_ == "String":
+        return sortable(_json_text(document, key, dialect))
+    if dialect != "postgresql":
+        # The type holds every value, so there is nothing to ask first; true and false are 1 and 0.
+        is_time = type_ == "Timestamp"
+        raw = func.json_extract(document, _path(key), type_=String if is_time else Float)
+        return instant(raw) if is_time else raw
+    found = _json_text(document, key, dialect)
+    if type_ == "Boolean":
+        return case((found == _word("true"), _number(1)), (found == _word("false"), _number(0)))
+    if type_ == "Timestamp":
+        return func.tributary_instant(found, type_=BigInteger)  # microseconds; made by migration 0009
+    value = document.op("->")(_word(key))
+    return case((func.jsonb_typeof(value) == _word("number"), cast(value, Numeric)))
+
+
+def joined(query: Select[Any], table: Table, column: Column, along: str = "") -> Select[Any]:
+    """A query of a table's rows with what sorting by a column needs beside it.
+
+    Args:
+        query: of rows of the table.
+        table: of which.
+        column: what they are sorted by.
+        along: the dialect where the column's order is followed, instead of sorting what was found.
+    """
     if column.key != "customer":
         return query
-    return query.join(Customer, Customer.id == table.model.customer_id)
+    id: ColumnElement[int] = Customer.__table__.c.id
+    # SQLite begins with the contacts else, and sorts all of them.
+    id = literal_column("+customers.id", Integer) if along == "sqlite" else id
+    return query.select_from(table.model).join(Customer, id == table.model.customer_id)
 
 
 def text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     """A column as text, for "contains" and "is"; a name without accents and case."""
     if column.kind == JSON:
-        return _json_text(table, column, dialect)
+        return _json_text(table.model.custom, column.name, dialect)
     if column.key == "name":
         return table.model.sort_name
     return _other(table, column) if column.kind == OTHER else getattr(table.model, column.key)
 
 
-def instant(value: ColumnElement[str], dialect: str) -> ColumnElement[Any]:
-    """A text with the form of a Timestamp as a number that orders instants, whatever their zones."""
-    if dialect == "postgresql":
-        told = func.replace(value, ",", ".")
-        zoned = case((value.regexp_match(_POSTGRES_ZONE), told), else_=told + " UTC")
-        epoch = cast(extract("epoch", cast(zoned, TIMESTAMP(timezone=True))), Numeric)
-        return case((value.regexp_match(_POSTGRES_TIME), epoch))
+def instant(value: ColumnElement[str]) -> ColumnElement[Any]:
+    """A text with the form of a Timestamp as SQLite's number that orders instants, whatever their zones."""
     # Most are understood as they are, so only what is not costs more than one look into the document.
-    told = func.replace(value, ",", ".")
-    colon = func.substr(told, 1, func.length(told) - 2) + ":" + func.substr(told, -2)
-    zoned = case((func.substr(told, -5, 1).in_(("+", "-")), colon), else_=told + ":00")
-    rare = case((func.instr(value, "T") > 0, func.coalesce(func.julianday(told), func.julianday(zoned))))
-    return func.coalesce(func.julianday(value), rare, type_=Float)
+    told = func.replace(value, _word(","), _word("."))
+    last = func.substr(told, _number(-2))
+    colon = func.substr(told, _number(1), func.length(told) - _number(2)).concat(_word(":")).concat(last)
+    sign = func.substr(told, _number(-5), _number(1))
+    zoned = case(((sign == _word("+")) | (sign == _word("-")), colon), else_=told.concat(_word(":00")))
+    read = func.coalesce(func.julianday(value), func.julianday(told), func.julianday(zoned), type_=Float)
+    # `now` is a time to SQLite, and one that no index takes. All that begins with a digit is before a colon.
+    return case((value < _word(":"), read))
 
 
 def number(value: Decimal, dialect: str) -> ColumnElement[Any]:
@@ -97,40 +129,25 @@ def _other(table: Table, column: Column) -> ColumnElement[Any]:
     return found.correlate(model).scalar_subquery()
 
 
-def _json_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
-    if column.type == "String":
-        return func.lower(_json_text(table, column, dialect))
-    if dialect != "postgresql":
-        # The type holds every value, so there is nothing to ask first; true and false are 1 and 0.
-        is_time = column.type == "Timestamp"
-        raw = func.json_extract(table.model.custom, _path(column), type_=String if is_time else Float)
-        return instant(raw, dialect) if is_time else raw
-    found = _json_text(table, column, dialect)
-    if column.type == "Boolean":
-        return case((found == "true", 1), (found == "false", 0), else_=None)
-    if column.type == "Timestamp":
-        return instant(found, dialect)
-    return case((_json_kind(table, column, dialect) == "number", cast(found, Numeric)))
-
-
-def _json_text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
-    document = table.model.custom
+def _json_text(document: Any, key: str, dialect: str) -> ColumnElement[Any]:
     if dialect == "postgresql":
-        return func.jsonb_extract_path_text(document, literal(column.name, String), type_=String)
-    value = func.json_extract(document, _path(column), type_=String)
+        found: ColumnElement[Any] = document.op("->>", return_type=String())(_word(key))
+        return found
+    value = func.json_extract(document, _path(key), type_=String)
     # Only a text is itself: SQLite would show `true` as 1 and 2.50 as 2.5.
-    raw = document.op("->", return_type=String())(_path(column))
-    return case((_json_kind(table, column, dialect) == "text", value), else_=raw)
+    raw = document.op("->", return_type=String())(_path(key))
+    kind = func.json_type(document, _path(key), type_=String)
+    return case((kind == _word("text"), value), else_=raw)
 
 
-def _json_kind(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
-    document = table.model.custom
-    if dialect == "postgresql":
-        value = func.jsonb_extract_path(document, literal(column.name, String))
-        return func.jsonb_typeof(value, type_=String)
-    return func.json_type(document, _path(column), type_=String)
+def _word(text: str) -> ColumnElement[str]:
+    """A text that is written out; of a key's or our own letters, so nothing in it needs escaping."""
+    return literal_column(f"'{text}'", String)
 
 
-def _path(column: Column) -> ColumnElement[str]:
-    # Keys hold [a-z0-9_] only, so nothing in them needs escaping.
-    return literal(f'$."{column.name}"', String)
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), Integer)
+
+
+def _path(key: str) -> ColumnElement[str]:
+    return _word(f'$."{key}"')

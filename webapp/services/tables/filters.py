@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, false, func, literal, select, true
+from sqlalchemy import BigInteger, ColumnElement, String, and_, false, func, literal, select, true
 
 from webapp.domain.clock import iso, read_time, timestamp_form
 from webapp.models import Customer, Source
 from webapp.models.base import folded
 from webapp.models.search import sortable
 from webapp.services.tables import expressions
-from webapp.services.tables.columns import JSON, MICROS, OTHER, TEXT, Column, Table
+from webapp.services.tables.columns import JSON, MICROS, OTHER, Column, Table
 
 # What each operator is called, in the order in which a page offers them.
 OPERATORS = {
@@ -50,6 +50,8 @@ _DAY = timedelta(days=1)
 LONGEST = 1000
 SHORTEST = 3
 """Letters of a text that an index of trigrams finds anywhere; a shorter one it finds at a beginning only."""
+WHOLE = 100
+"""Letters of a text that its sort key holds wholly, even where lower case is longer."""
 SEARCHED = ("name", "email", "external_id", "user_id")
 """Columns whose texts the search looks into."""
 
@@ -178,9 +180,11 @@ def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]
 
 def is_indexed(filter: Filter) -> bool:
     """Whether an index leads to the rows that a filter lets through."""
-    if filter.operator == "is":
-        return filter.column.kind != JSON
-    return filter.operator == "contains" and searched(filter) is not None
+    if filter.operator == "contains":
+        return searched(filter) is not None
+    if filter.column.kind == JSON:
+        return filter.column.indexed
+    return filter.operator == "is" or not (filter.column.kind == OTHER or filter.column.key == "name")
 
 
 def searched(filter: Filter) -> str | None:
@@ -191,22 +195,36 @@ def searched(filter: Filter) -> str | None:
     return wanted if len(wanted) >= SHORTEST else None
 
 
+def reached(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
+    """The rows that a filter lets through, said so that an index leads to them."""
+    if filter.column.key != "customer":
+        return condition(table, filter, dialect)
+    found: ColumnElement[bool] = table.model.customer_id.in_(
+        select(Customer.id).where(_other_text(filter, dialect))
+    )
+    return found
+
+
 def _other_condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
-    """A filter on what stands in another table: the rows there are found first, then those here by key."""
-    model, key = (Customer, "customer_id") if filter.column.key == "customer" else (Source, "source_id")
+    """A filter on what stands in another table, as a row is asked: of a customer, by its key."""
+    model = table.model
     if filter.operator in ALONE:  # each row has a source, and each contact a customer
         return false() if filter.operator == "empty" else true()
-    text: ColumnElement[Any] = Customer.sort_name if model is Customer else Source.name  # type: ignore[assignment]
-    wanted = str(filter.value)
-    if model is Customer:
-        wanted = folded(wanted)
-        found = holds(text, wanted, dialect) if filter.operator == "contains" else text == wanted
-    elif filter.operator == "contains":
-        found = contains(text, wanted, dialect)
-    else:
-        found = func.lower(text) == func.lower(literal(wanted, String))
-    there: ColumnElement[bool] = getattr(table.model, key).in_(select(model.id).where(found))
+    found = _other_text(filter, dialect)
+    if filter.column.key == "customer":
+        return select(Customer.id).where(Customer.id == model.customer_id, found).correlate(model).exists()
+    there: ColumnElement[bool] = model.source_id.in_(select(Source.id).where(found))
     return there
+
+
+def _other_text(filter: Filter, dialect: str) -> ColumnElement[bool]:
+    wanted, contained = str(filter.value), filter.operator == "contains"
+    if filter.column.key == "customer":
+        name, wanted = Customer.__table__.c.sort_name, folded(wanted)
+        return holds(name, wanted, dialect) if contained else name == wanted
+    if contained:
+        return contains(Source.__table__.c.name, wanted, dialect)
+    return func.lower(Source.name) == func.lower(literal(wanted, String))
 
 
 def _kept(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
@@ -214,28 +232,22 @@ def _kept(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     if column.key == "name" and table.one == "customer":
         return table.model.name
     # What is sorted by has the index.
-    return (
-        expressions.sort_key(table, column, dialect) if column.kind == TEXT else _text(table, column, dialect)
-    )
-
-
-def _text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
-    return expressions.text(table, column, dialect)
+    return expressions.sort_key(table, column, dialect)
 
 
 def _text_condition(table: Table, column: Column, filter: Filter, dialect: str) -> ColumnElement[bool]:
-    text, value = _text(table, column, dialect), str(filter.value)
+    text, value = expressions.text(table, column, dialect), str(filter.value)
     if column.key == "name":
         wanted = folded(value)
         return holds(text, wanted, dialect) if filter.operator == "contains" else text == wanted
     if filter.operator == "contains":
         return contains(text, value, dialect)
     wanted_text = literal(value, String)
-    same = func.lower(text) == func.lower(wanted_text)
-    if column.kind == JSON:
-        return same
     # What the index holds is the beginning, which is whole for all but very long texts.
-    return and_(sortable(text) == sortable(wanted_text), same)
+    begins = sortable(text) == sortable(wanted_text)
+    if len(value) < WHOLE:
+        return begins
+    return and_(begins, func.lower(text) == func.lower(wanted_text))
 
 
 def holds(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[bool]:
@@ -273,6 +285,8 @@ def _time_condition(
 def _bound(instant: int, column: Column, dialect: str) -> ColumnElement[Any]:
     if column.kind == MICROS:
         return literal(instant)
+    if dialect == "postgresql":
+        return literal(instant, BigInteger)
     last = datetime.max.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     instant = min(instant, last // timedelta(microseconds=1))
-    return expressions.instant(literal(iso(instant), String), dialect)
+    return expressions.instant(literal(iso(instant), String))

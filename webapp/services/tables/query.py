@@ -9,15 +9,17 @@ from typing import Any
 from sqlalchemy import Connection, Integer, func, select
 
 from webapp.models import Customer
-from webapp.services import visibility
-from webapp.services.counting import Count, count
+from webapp.services import counting, visibility
+from webapp.services.counting import EXACT, Count
 from webapp.services.tables.columns import Table
-from webapp.services.tables.cursor import Cursor
+from webapp.services.tables.cursor import Cursor, Key
 from webapp.services.tables.scope import Scope
 from webapp.services.tables.walking import walk
 
 Record = dict[str, Any]
 MOST_NEWS = 1000
+CERTAIN = 50
+"""Rows of a sample that say enough: their number is true within a fifth or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,14 @@ class Page:
         previous: where the page before ends; None on the first page.
         next: where the page after begins; None on the last page.
         moment: the instant up to which this page knows the table; what is newer is news.
+        total: how many rows the view has, where that is known without counting.
     """
 
     records: list[Record]
     previous: Cursor | None
     next: Cursor | None
     moment: int
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,21 @@ class News:
 
 
 def counted(scope: Scope, page: Page | None = None) -> Count:
-    """How many rows the view has; a first page that is all there is has them counted already."""
-    if page is not None and page.previous is None and page.next is None:
-        return Count(len(page.records))
-    least = len(page.records) + 1 if page is not None else 0
-    model = scope.view.table.model
-    return count(scope.connection, model, scope.hidden, scope.candidates, scope.gathered, least)
+    """How many rows the view has.
+
+    Exact where the page has seen all of them, or the best way leads to few enough to be looked at; otherwise
+    about what a sample says.
+    """
+    if page is not None and page.total is not None:
+        return Count(page.total)
+    model, found = scope.view.table.model, scope.sample
+    if found.hits[0] >= CERTAIN and found.estimate() > 2 * EXACT:
+        return Count(counting.rounded(round(found.estimate())), exact=False)
+    if min(scope.fewest, found.rows * found.weight) <= counting.LOOKED_AT:
+        number = counting.number(scope.connection, select(model.id).where(scope.gathered), EXACT)
+        if number <= EXACT:
+            return Count(number)
+    return counting.about(scope.connection, model, scope.where, len(page.records) + 1 if page else 0)
 
 
 def page(scope: Scope, cursor: Cursor | None = None) -> Page:
@@ -84,19 +97,27 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
         cursor = None
     model = view.table.model
     moment = scope.connection.execute(select(func.max(model.updated_at))).scalar() or 0
-    found = walk(scope, cursor, view.size + 1)
-    more = len(found) > view.size
-    found = found[: view.size]
+    walked = walk(scope, cursor, view.size + 1)
+    more = len(walked.rows) > view.size
+    found = walked.rows[: view.size]
     back = cursor is not None and cursor.back
     if back:
         found.reverse()
     before = more if back else cursor is not None
     after = True if back else more
+    total = len(found) if not before and not after else walked.total
+    if total is None and cursor is not None:
+        total = cursor.total
+
+    def place(row: tuple[int, Key], back: bool) -> Cursor:
+        return Cursor(view.ordering, row[1], row[0], back, total)
+
     return Page(
         records=records(scope.connection, view.table, [id for id, _ in found]),
-        previous=Cursor(view.ordering, found[0][1], found[0][0], back=True) if before and found else None,
-        next=Cursor(view.ordering, found[-1][1], found[-1][0]) if after and found else None,
+        previous=place(found[0], back=True) if before and found else None,
+        next=place(found[-1], back=False) if after and found else None,
         moment=moment,
+        total=total,
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import inf
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, column, select, table, true
+from sqlalchemy import ColumnElement, Connection, and_, case, column, select, table, true
 
 from webapp.models import Customer
 from webapp.models.base import folded
@@ -14,6 +14,19 @@ from webapp.models.search import FTS
 from webapp.services import counting, trigrams, visibility
 from webapp.services.tables import filters
 from webapp.services.tables.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One index that leads to rows among which all of a view's are.
+
+    Attributes:
+        condition: what holds for these rows, as a row is asked.
+        reached: the same, said so that the index is taken.
+    """
+
+    condition: ColumnElement[bool]
+    reached: ColumnElement[bool]
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,7 @@ class Scope:
         view: what is asked for.
         source_id: of the table of one source; None for the account's.
         conditions: all that a row must meet.
-        texts: what its search column must hold, of three letters or more each.
-        indexed: those of the conditions that an index leads to.
+        ways: the indexes that lead to its rows.
         whole: whether nothing is left out but other sources' rows.
     """
 
@@ -34,8 +46,7 @@ class Scope:
     view: View
     source_id: int | None
     conditions: tuple[ColumnElement[bool], ...]
-    texts: tuple[str, ...]
-    indexed: tuple[ColumnElement[bool], ...]
+    ways: tuple[Way, ...]
     whole: bool
 
     @property
@@ -61,30 +72,30 @@ class Scope:
         return case((self.where, 1), else_=0) == 1
 
     @cached_property
+    def sample(self) -> counting.Sample:
+        """What a look at some rows says: how many meet all conditions, then how many each way leads to."""
+        asked = [self.where, *(way.condition for way in self.ways)]
+        return counting.sample(self.connection, self.view.table.model, asked)
+
+    @cached_property
+    def fewest(self) -> float:
+        """About how many rows the best way leads to; without any, endlessly many."""
+        return min((self.sample.estimate(n) for n in range(1, len(self.ways) + 1)), default=inf)
+
+    def share(self, of_source: bool) -> float:
+        """About which part of the rows, of all or of the source, are this view's; never 0."""
+        met, *reached = self.sample.hits
+        return max(met, 0.5) / max(reached[0] if of_source else self.sample.rows, 1)
+
+    @cached_property
     def gathered(self) -> ColumnElement[bool]:
-        """The condition, said so that the best index for its rows is taken, in whatever order."""
-        if not self.texts or self.dialect != "sqlite":
+        """The condition, said so that the best way to its rows is taken, in whatever order."""
+        if not self.ways:
             return self.where
-        return and_(self.view.table.model.id.in_(self._matching()), self.hidden)
-
-    @cached_property
-    def candidates(self) -> Select[Any]:
-        """The rows that an index leads to, among which all of this view's are."""
-        if self.texts and self.dialect == "sqlite":
-            return self._matching()
-        return select(self.view.table.model.id).where(*self.indexed)
-
-    @cached_property
-    def reaches_many(self) -> bool:
-        """Whether the indexes lead to so many rows that these are better met on the way than gathered."""
-        if len(self.indexed) == 1:
-            return False
-        return counting.number(self.connection, self.candidates, counting.LOOKED_AT) > counting.LOOKED_AT
-
-    def _matching(self) -> Select[Any]:
-        name = FTS[self.view.table.noun]
-        index = table(name, column("rowid"), column(name))
-        return select(index.c.rowid).where(index.c[name].match(trigrams.match(list(self.texts))))
+        if self.dialect == "postgresql" and self.fewest > counting.LOOKED_AT:
+            return self.where  # it lays the rows of several indexes over one another
+        best = min(range(len(self.ways)), key=lambda n: self.sample.hits[n + 1])
+        return and_(self.ways[best].reached, self.hidden)
 
 
 def scope_of(connection: Connection, view: View, source_id: int | None = None) -> Scope:
@@ -97,20 +108,32 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     """
     model, dialect = view.table.model, connection.dialect.name
     seen = visibility.seen(connection, model, source_id)
-    conditions, indexed = [seen], [seen]
+    conditions, ways = [seen], [] if source_id is None else [Way(seen, seen)]
     texts = [needle(view.search)] if view.search else []
     for each in view.filters:
         found = filters.condition(view.table, each, dialect)
         conditions.append(found)
         if filters.is_indexed(each):
-            indexed.append(found)
+            ways.append(Way(found, filters.reached(view.table, each, dialect)))
         if (text := filters.searched(each)) is not None:
             texts.append(text)
-    held = [filters.holds(model.search, text, dialect) for text in texts]
+    if texts:
+        held = and_(*(filters.holds(model.search, text, dialect) for text in texts))
+        conditions.append(held)
+        ways.append(Way(held, _matching(view, texts) if dialect == "sqlite" else held))
     merged = model is Customer and source_id is not None
     mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
     whole = not view.narrowed and not mixed and not visibility.unseen(connection)
-    return Scope(connection, view, source_id, (*conditions, *held), tuple(texts), (*indexed, *held), whole)
+    return Scope(connection, view, source_id, tuple(conditions), tuple(ways), whole)
+
+
+def _matching(view: View, texts: list[str]) -> ColumnElement[bool]:
+    """The rows that SQLite's trigrams lead to."""
+    name = FTS[view.table.noun]
+    index = table(name, column("rowid"), column(name))
+    found = select(index.c.rowid).where(index.c[name].match(trigrams.match(texts)))
+    among: ColumnElement[bool] = view.table.model.id.in_(found)
+    return among
 
 
 def needle(search: str) -> str:

@@ -1,17 +1,18 @@
 """The rows of a view in its order, from any place on, both ways: each step is a range of an index.
 
-A view that leaves rows out is walked in its order too, past what it leaves out, since where many rows remain
-the page is full at once. Where few remain that could go on for ever. So a walk is bounded, and what it did
-not find is gathered by the indexes of the conditions and sorted.
+A view that leaves rows out is walked in its order too, past what it leaves out, where a sample says that this
+soon fills the page. Where it does not, what an index of the conditions leads to is gathered and sorted. A
+sample can be wrong, since what is left out may all stand in front: so a walk is bounded, and what it did not
+find is gathered then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, case, func, literal, null, select, tuple_
 
 from webapp.models import Source
 from webapp.models.base import folded
@@ -20,10 +21,14 @@ from webapp.services.tables.columns import JSON
 from webapp.services.tables.cursor import Cursor, Key
 from webapp.services.tables.scope import Scope
 
-STRIDE = 10_000
-"""Rows that a walk looks at before it is given up."""
-LONGER = 10
-"""How many times as many when there are too many rows to gather."""
+STRIDES = (2_000, 30_000)
+"""Rows that a walk looks at before it is given up: four times what the sample lets expect, within these."""
+LONGEST = 100_000
+"""Rows that it looks at when there are too many to gather, too."""
+GATHERED = 40_000
+"""Rows that are gathered without thinking twice."""
+COUNTED = 10_000
+"""Rows that are counted along when they are gathered all at once."""
 
 # Columns for which the rows of one source have an index of their own.
 _BY_SOURCE = ("name", "first_seen", "last_seen", "updated_at", "source")
@@ -47,18 +52,34 @@ class _Part:
         return cursor.key is not None if self.key is ... else bool(cursor.key == self.key)
 
 
-def walk(scope: Scope, cursor: Cursor | None, limit: int) -> list[tuple[int, Key]]:
-    """Ids and sort keys from a cursor on. Rows without a key stand at the end, whichever way it is sorted."""
+@dataclass(slots=True)
+class Walked:
+    """Rows of a view in their order.
+
+    Attributes:
+        rows: id and sort key of each.
+        total: how many rows the view has, where that came along.
+    """
+
+    rows: list[tuple[int, Key]] = field(default_factory=list)
+    total: int | None = None
+
+
+def walk(scope: Scope, cursor: Cursor | None, limit: int) -> Walked:
+    """So many rows from a cursor on. Rows without a key stand at the end, whichever way it is sorted."""
     back = cursor is not None and cursor.back
     parts = _parts(scope)
     if back:
         parts.reverse()
     first = next((n for n, part in enumerate(parts) if cursor is not None and part.holds(cursor)), 0)
-    found: list[tuple[int, Key]] = []
+    found = Walked()
     for number, part in enumerate(parts[first:]):
         at = cursor if cursor is not None and number == 0 and part.holds(cursor) else None
-        found += _Walk(scope, part, scope.view.descending != back).rows(at, limit - len(found))
-        if len(found) >= limit:
+        here = _Walk(scope, part, scope.view.descending != back).rows(at, limit - len(found.rows))
+        found.rows += here.rows
+        if len(parts) == 1:
+            found.total = here.total
+        if len(found.rows) >= limit:
             break
     return found
 
@@ -77,7 +98,7 @@ def ids_of(scope: Scope, order: Sequence[ColumnElement[Any]] | None = None) -> I
     for part in _parts(scope):
         keys = [key.desc() if scope.view.descending else key for key in part.order]
         query = select(id).where(scope.where, *part.where).order_by(*keys)
-        yield from _stream(scope, expressions.joined(query, scope.view.table, scope.view.sort))
+        yield from _stream(scope, expressions.joined(query, scope.view.table, scope.view.sort, scope.dialect))
 
 
 def _stream(scope: Scope, query: Select[Any]) -> Iterator[int]:
@@ -111,55 +132,83 @@ class _Walk:
     part: _Part
     descending: bool
 
-    def rows(self, at: Cursor | None, limit: int) -> list[tuple[int, Key]]:
+    def rows(self, at: Cursor | None, limit: int) -> Walked:
         """The rows of this part from a cursor on."""
         here = None if at is None else self._place(at)
         if self._is_plain:
-            return _pairs(self._along(self._query(self._behind(here)).where(self.scope.where), limit))
-        if self.scope.view.sort.kind == JSON:  # no index to walk along
-            return self._gathered(here, limit)
+            # SQLite would take an index for it, and PostgreSQL think that few rows pass what it cannot see.
+            all_pass = self.scope.hidden if self.scope.dialect == "sqlite" else self.scope.where
+            query = self._query(self._behind(here)).where(all_pass)
+            return Walked(self._along(query, limit))
         found: list[tuple[int, Key]] = []
-        for stride in (STRIDE, STRIDE * LONGER):
-            bound = self._bound(here, stride)
-            near = self._query(self._behind(here)).where(self.scope.hidden)
-            if bound is not None:
-                near = near.where(self._until(bound))
-            found += _pairs(self._along(near, limit - len(found)))
-            if bound is None or len(found) >= limit:
-                return found
-            here = bound
-            if not self.scope.reaches_many:
-                break
-        return found + self._gathered(here, limit - len(found))
+        for stride in self._strides(limit):
+            found += self._stretch(here, stride, limit - len(found))
+            if len(found) >= limit:
+                return Walked(found)
+            here = self._bound(here, stride)
+            if here is None:
+                return Walked(found)
+        rest = self._gathered(here, limit - len(found))
+        return Walked(found + rest.rows, None if found or here is not None else rest.total)
+
+    def _strides(self, limit: int) -> list[int]:
+        """How far to walk, and how much further then, before the rest is gathered."""
+        scope, (least, most) = self.scope, STRIDES
+        if scope.view.sort.kind == JSON and not scope.view.sort.indexed:  # no index to walk along
+            return []
+        ahead = limit / scope.share(self._is_along_source)
+        if scope.fewest <= min(max(ahead, least), GATHERED):
+            return []
+        stride = int(min(max(4 * ahead, least), most))
+        return [stride] if scope.fewest <= GATHERED else [stride, LONGEST]
 
     @property
     def _is_plain(self) -> bool:
         """Whether an index gives just the rows that are asked for, so that none is passed by."""
-        by_source = self.scope.view.sort.key in _BY_SOURCE
-        return self.scope.whole and (self.scope.source_id is None or by_source)
+        return self.scope.whole and (self.scope.source_id is None or self._is_along_source)
+
+    @property
+    def _is_along_source(self) -> bool:
+        """Whether no row of another source is met on the way."""
+        return self.scope.source_id is not None and self.scope.view.sort.key in _BY_SOURCE
 
     def _query(self, where: Sequence[ColumnElement[bool]]) -> Select[Any]:
         query = select(self.scope.view.table.model.id, self._shown(self.part.order).label("key"))
         query = query.where(*self.part.where, *where)
-        if self.scope.view.sort.key in _BY_SOURCE:
+        if self._is_along_source:
             query = query.where(self.scope.within)
-        return expressions.joined(query, self.scope.view.table, self.scope.view.sort)
+        return expressions.joined(query, self.scope.view.table, self.scope.view.sort, self.scope.dialect)
 
     def _shown(self, keys: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
         return keys[0] if self.part.key is ... else literal(self.part.key, String)
 
-    def _along(self, query: Select[Any], limit: int) -> Sequence[Row[Any]]:
-        order = [each.desc() if self.descending else each for each in self.part.order]
-        return self.scope.connection.execute(query.order_by(*order).limit(limit)).all()
+    def _along(self, query: Select[Any], limit: int) -> list[tuple[int, Key]]:
+        return _pairs(
+            self.scope.connection.execute(query.order_by(*self._ordered(self.part.order)).limit(limit))
+        )
+
+    def _ordered(self, keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        return [each.desc() if self.descending else each for each in keys]
+
+    def _stretch(
+        self, here: Sequence[ColumnElement[Any]] | None, stride: int, limit: int
+    ) -> list[tuple[int, Key]]:
+        """Those of the next so many rows in this order that are asked for; stops as soon as it has enough."""
+        passed = self._query(self._behind(here)).add_columns(case((self.scope.where, 1), else_=0).label("ok"))
+        near = passed.order_by(*self._ordered(self.part.order)).limit(stride).subquery()
+        # Rows come out in the order in which they went in, so there is nothing to sort again.
+        return _pairs(
+            self.scope.connection.execute(select(near.c.id, near.c.key).where(near.c.ok == 1).limit(limit))
+        )
 
     def _bound(
         self, here: Sequence[ColumnElement[Any]] | None, stride: int
     ) -> Sequence[ColumnElement[Any]] | None:
-        """The place at which the walk is given up; None when the part ends before."""
-        rows = self._along(self._query(self._behind(here)).offset(stride), 1)
-        return self._at(rows[0].id, rows[0].key) if rows else None
+        """The last row of such a stretch; None when the part ends with it."""
+        rows = self._along(self._query(self._behind(here)).offset(stride - 1), 2)
+        return self._at(*rows[0]) if len(rows) == 2 else None
 
-    def _gathered(self, bound: Sequence[ColumnElement[Any]] | None, limit: int) -> list[tuple[int, Key]]:
+    def _gathered(self, bound: Sequence[ColumnElement[Any]] | None, limit: int) -> Walked:
         """What is left behind a place. The offset keeps the order's index from being taken all the same."""
         order = [each.label(f"o{n}") for n, each in enumerate(self.part.order)]
         query = select(self.scope.view.table.model.id, *order).where(self.scope.gathered, *self.part.where)
@@ -167,9 +216,11 @@ class _Walk:
         apart = query.offset(0).subquery()
         keys = [apart.c[f"o{n}"] for n in range(len(order))]
         compared = [] if bound is None else self._compared(keys, bound)
-        rest = select(apart.c.id, self._shown(keys).label("key")).where(*compared).limit(limit)
-        rest = rest.order_by(*[each.desc() if self.descending else each for each in keys])
-        return _pairs(self.scope.connection.execute(rest).all())
+        few = self.scope.sample.estimate() <= COUNTED
+        total = func.count().over() if few else null()
+        rest = select(apart.c.id, self._shown(keys).label("key"), total.label("total")).where(*compared)
+        rows = self.scope.connection.execute(rest.order_by(*self._ordered(keys)).limit(limit)).all()
+        return Walked(_pairs(rows), (rows[0].total if rows else 0) if few else None)
 
     def _behind(self, here: Sequence[ColumnElement[Any]] | None) -> list[ColumnElement[bool]]:
         return [] if here is None else self._compared(self.part.order, here)
@@ -182,14 +233,6 @@ class _Walk:
         if self.scope.view.sort.key == "customer":  # the two are of two tables, and no index holds both
             found.append(keys[0] <= here[0] if self.descending else keys[0] >= here[0])
         return found
-
-    def _until(self, bound: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
-        keys = self.part.order[-len(bound) :]
-        row, place = tuple_(*keys), tuple_(*bound)
-        whole = row >= place if self.descending else row <= place
-        if self.scope.view.sort.key != "customer":
-            return whole
-        return whole & (keys[0] >= bound[0] if self.descending else keys[0] <= bound[0])
 
     def _place(self, cursor: Cursor) -> Sequence[ColumnElement[Any]]:
         return self._at(cursor.id, cursor.key)

@@ -1,0 +1,251 @@
+"""Indexes of custom attributes, made and dropped while Tributary runs, for tables to sort and filter by.
+
+Nobody knows beforehand which keys a source tells, nor which of them people look at, and each index makes
+every write a little dearer. So an attribute gets one when somebody sorts or filters a large table by it, up
+to MOST for each table; when there is no room, the one that nobody asked for of late makes way.
+
+The index is of an expression (`tables/expressions.custom_key`) that depends on the attribute's type: when the
+type widens, the old one is of no use any more and another is made. PostgreSQL makes them beside the work of
+others (CONCURRENTLY). SQLite holds writers up meanwhile, two to three seconds for a million rows; senders
+wait so long, and past four seconds are told to come again, which they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from webapp.database import begin
+from webapp.models import AttributeIndex, AttributeSighting, now
+from webapp.models.attribute import BUILDING, ENTITIES, FAILED, READY, WANTED
+from webapp.services import attributes, counting
+from webapp.services.tables.expressions import custom_key
+
+MOST = 12
+"""Indexes for each of the two tables."""
+WORTHWHILE = 20_000
+"""Rows past which a table is slow without."""
+DAY = 86_400 * 1_000_000
+SETTLED = 7 * DAY
+"""An index that was asked for within this time does not make way for another."""
+KEPT = 90 * DAY
+"""An index that nobody asked for within this time is dropped."""
+AGAIN = DAY // 24
+"""After so long an index that could not be made is tried again."""
+# Any number will do but that of the migrations.
+_LOCK = 7_461_220_932
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An index as it should be.
+
+    Attributes:
+        id: of its row.
+        entity: `customer` or `contact`.
+        key: of the attribute.
+        shape: what it sorts values as.
+        state: how far it is, as its row says.
+        in_place: whether the database has it just so.
+    """
+
+    id: int
+    entity: str
+    key: str
+    shape: str
+    state: str
+    in_place: bool
+
+    @property
+    def name(self) -> str:
+        return _prefix(self.entity) + str(self.id)
+
+
+def ask(engine: Engine, entity: str, keys: Iterable[str]) -> None:
+    """Remember that somebody sorts or filters by custom attributes; once a day for each is enough.
+
+    Args:
+        engine: to write with, in a transaction of its own.
+        entity: `customer` or `contact`.
+        keys: of the attributes.
+    """
+    row, at = AttributeIndex, now()
+    with engine.connect() as connection:
+        query = select(row.key, row.asked_at).where(row.entity == entity, row.key.in_(set(keys)))
+        asked = {each.key: each.asked_at for each in connection.execute(query)}
+        old = sorted(key for key in set(keys) if asked.get(key, 0) < at - DAY)
+        if not old or not _is_large(connection, entity):
+            return
+    with begin(engine) as connection:
+        for key in old:
+            same = (row.entity == entity, row.key == key)
+            if connection.execute(update(row).where(*same).values(asked_at=at)).rowcount:
+                continue
+            values = {"entity": entity, "key": key, "state": WANTED, "asked_at": at, "changed_at": at}
+            connection.execute(insert(row).values(**values))
+
+
+def states(connection: Connection, entity: str) -> dict[str, str]:
+    """How far the index of each attribute is that was asked for, by key (`models/attribute`)."""
+    row = AttributeIndex
+    return dict(connection.execute(select(row.key, row.state).where(row.entity == entity)).tuples().all())
+
+
+def tend(engine: Engine, stop: Callable[[], bool] = lambda: False) -> int:
+    """Make the indexes that are asked for, and drop those that are of no use any more.
+
+    May be called at any time and by several processes: one works, the others come back later. One that died
+    in the middle leaves nothing behind on SQLite, and on PostgreSQL an index that is known to be unfinished.
+
+    Args:
+        stop: asked before each index.
+
+    Returns:
+        How many were made.
+    """
+    made = 0
+    with _alone(engine) as alone:
+        for entity in ENTITIES if alone else ():
+            wishes = _wishes(engine, entity)
+            _drop_others(engine, entity, {wish.name for wish in wishes if wish.in_place})
+            for wish in wishes:
+                if wish.in_place and wish.state != READY:
+                    _enter(engine, wish, READY)
+                if not wish.in_place and not stop():
+                    made += _make(engine, wish)
+    return made
+
+
+def forget(connection: Connection) -> None:
+    """Forget the attributes that no source tells any more; SQLite's file keeps no word of them."""
+    row = AttributeIndex
+    told = select(AttributeSighting.id).where(
+        AttributeSighting.entity == row.entity, AttributeSighting.key == row.key
+    )
+    gone = connection.execute(select(row.id, row.entity).where(~told.exists())).all()
+    connection.execute(delete(row).where(row.id.in_([each.id for each in gone])))
+    if connection.dialect.name == "sqlite":  # PostgreSQL would have everybody wait: `tend` drops it there
+        for each in gone:
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {_prefix(each.entity)}{each.id}")
+
+
+def _prefix(entity: str) -> str:
+    return f"ix_{entity}s_custom_"
+
+
+def _is_large(connection: Connection, entity: str) -> bool:
+    rows = select(attributes.MODELS[entity].id)
+    return counting.number(connection, rows, WORTHWHILE) > WORTHWHILE
+
+
+def _wishes(engine: Engine, entity: str) -> list[_Wish]:
+    """The indexes that there should be; the rows of all others say so from now on, or go."""
+    row, at = AttributeIndex, now()
+    with engine.connect() as connection:
+        rows = connection.execute(select(row.__table__).where(row.entity == entity)).all()
+        shapes = {known.key: known.shape for known in attributes.offered(connection, entity)}
+        there = _there(connection, entity)
+    useful = [each for each in rows if each.key in shapes and each.asked_at > at - KEPT]
+    useful.sort(key=lambda each: each.asked_at, reverse=True)
+    useful.sort(key=lambda each: each.state != READY or each.asked_at <= at - SETTLED)
+    waiting = [each.id for each in useful[MOST:] if each.state != WANTED]
+    gone = [each.id for each in rows if each not in useful]
+    if waiting or gone:
+        with begin(engine) as connection:
+            over = update(row).where(row.id.in_(waiting))
+            connection.execute(over.values(state=WANTED, shape=None, changed_at=at))
+            connection.execute(delete(row).where(row.id.in_(gone)))
+    return [
+        _Wish(each.id, entity, each.key, shapes[each.key], each.state, in_place)
+        for each in useful[:MOST]
+        for in_place in [there.get(_prefix(entity) + str(each.id), False) and each.shape == shapes[each.key]]
+        if in_place or each.state != FAILED or each.changed_at < at - AGAIN
+    ]
+
+
+def _there(connection: Connection, entity: str) -> dict[str, bool]:
+    """The indexes of custom attributes that the database has, and whether each is finished."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name, 1 FROM sqlite_master WHERE type = 'index' AND tbl_name = :table"
+    else:
+        query = (
+            "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+            "WHERE indrelid = CAST(:table AS regclass)"
+        )
+    rows = connection.execute(text(query), {"table": f"{entity}s"}).tuples()
+    return {name: bool(valid) for name, valid in rows if name.startswith(_prefix(entity))}
+
+
+def _drop_others(engine: Engine, entity: str, kept: set[str]) -> None:
+    with engine.connect() as connection:
+        there = _there(connection, entity)
+    for name in sorted(there.keys() - kept):
+        with _changing(engine) as connection:
+            concurrently = "" if engine.dialect.name == "sqlite" else "CONCURRENTLY"
+            connection.exec_driver_sql(f"DROP INDEX {concurrently} IF EXISTS {name}")
+
+
+def _make(engine: Engine, wish: _Wish) -> bool:
+    _enter(engine, wish, BUILDING)
+    try:
+        with _changing(engine) as connection:
+            connection.exec_driver_sql(_statement(engine, wish))
+            if engine.dialect.name == "postgresql":  # only now it can tell what the expression's values are
+                connection.exec_driver_sql(f"ANALYZE {wish.entity}s")
+    except DBAPIError as error:
+        log.warning("attribute_index.failed", id=wish.id, error=type(error.orig).__name__)
+        _enter(engine, wish, FAILED)
+        return False
+    _enter(engine, wish, READY)
+    log.info("attribute_index.made", id=wish.id)
+    return True
+
+
+def _statement(engine: Engine, wish: _Wish) -> str:
+    key = custom_key(attributes.MODELS[wish.entity], wish.key, wish.shape, engine.dialect.name)
+    options = {"literal_binds": True, "include_table": False}
+    expression = key.compile(dialect=engine.dialect, compile_kwargs=options)
+    concurrently = "" if engine.dialect.name == "sqlite" else "CONCURRENTLY"
+    return f"CREATE INDEX {concurrently} {wish.name} ON {wish.entity}s (({expression}), id)"
+
+
+def _enter(engine: Engine, wish: _Wish, state: str) -> None:
+    shape = wish.shape if state == READY else None
+    with begin(engine) as connection:
+        mine = update(AttributeIndex).where(AttributeIndex.id == wish.id)
+        connection.execute(mine.values(state=state, shape=shape, changed_at=now()))
+
+
+@contextmanager
+def _changing(engine: Engine) -> Iterator[Connection]:
+    """For one change of the schema: PostgreSQL makes and drops indexes beside others' work only outside of a
+    transaction, and SQLite must have its write lock from the beginning.
+    """
+    if engine.dialect.name == "sqlite":
+        with begin(engine) as connection:
+            yield connection
+    else:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[bool]:
+    """Whether no other process is at this work; SQLite lets only one write anyhow."""
+    if engine.dialect.name == "sqlite":
+        yield True
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        got = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}))
+        try:
+            yield got
+        finally:
+            if got:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
