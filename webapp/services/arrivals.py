@@ -31,9 +31,11 @@ class Arrival:
 
 
 def first(session: Session, source: Source) -> Arrival:
-    """The first event that a source still has."""
-    wanted = select(Event).where(Event.source_id == source.id).order_by(Event.id).limit(1)
-    event = session.scalars(wanted).first()
-    if event is None:
+    """The first event that a source was sent and still has; what was imported shows no connection."""
+    wanted = select(Event).where(Event.source_id == source.id).limit(1)
+    event = session.scalars(wanted.order_by(Event.id)).first()
+    if event is None or source.first_event_at is None:
         return Arrival()
+    if event.received_at < source.first_event_at:  # imported before; of those that were sent, the last will do
+        event = session.scalars(wanted.order_by(Event.id.desc())).one()
     return Arrival(event, outcomes.of(session.connection(), source, [event])[event.id].sentence)

@@ -41,12 +41,20 @@ class Stream:
         """
         self._read = read
         self._ahead = b""
+        self._error: Unreadable | None = None
         self.room: int | None = None
         """How many bytes may be read before somebody raises this again; None: any number."""
 
     def peek(self, size: int) -> bytes:
         """The next bytes, without taking them; fewer at the end."""
-        while len(self._ahead) < size and (piece := self._guarded(PIECE)):
+        while len(self._ahead) < size and self._error is None:
+            try:
+                piece = self._guarded(PIECE)
+            except Unreadable as error:  # told when what stands before it has been read
+                self._error = error
+                break
+            if not piece:
+                break
             self._ahead += piece
         return self._ahead[:size]
 
@@ -63,6 +71,8 @@ class Stream:
         if self._ahead:
             taken, self._ahead = self._ahead[:size], self._ahead[size:]
             return taken
+        if self._error is not None:
+            raise self._error
         return self._guarded(size)
 
     def skip(self, size: int) -> None:

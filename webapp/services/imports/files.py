@@ -127,9 +127,8 @@ def tidy(engine: Engine, settings: Settings) -> int:
     if not folders:
         return 0
     with engine.connect() as connection:
-        known: dict[str | None, str] = dict(
-            connection.execute(select(Import.folder, Import.state).where(Import.folder.in_(folders))).tuples()
-        )
+        query = select(Import.folder, Import.state).where(Import.folder.in_(folders))
+        known = {row.folder: row.state for row in connection.execute(query)}
     before = time.time() - LEFT_ALONE
     gone = [f for f, at in folders.items() if (known[f] not in OPEN if f in known else at < before)]
     for folder in gone:

@@ -24,7 +24,7 @@ MOST_KINDS = 300
 MOST_CELLS = 60_000
 MOST_LINES = 50
 EXAMPLES = 20
-_MOST_EXAMPLES, _LONGEST_EXAMPLE, _MOST_BYTES = 900, 16_384, 2 << 20
+_MOST_EXAMPLES, _LONGEST_EXAMPLE, _MOST_BYTES = 2000, 16_384, 3 << 20
 _PACK = msgspec.msgpack.Encoder()
 
 
@@ -74,8 +74,9 @@ class Findings:
     _places: dict[tuple[str, str], int] = field(default_factory=dict)
     _examples: list[Example] = field(default_factory=list)
     _bytes: int = 0
-    _seen: Counter[int] = field(default_factory=Counter)
-    _each: int = 3
+    _seen: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _each: int = 4
+    _days: int = 1
 
     def add(self, call: Glance, reading: Reading, body: bytes, received_at: int) -> None:
         """Count one call, looked at as if it had been received at an instant."""
@@ -137,7 +138,12 @@ class Findings:
 
     def dump(self) -> bytes:
         """All of it, packed."""
-        numbers = {"untimed": self.untimed, "unreadable": self.unreadable, "each": self._each}
+        numbers = {
+            "untimed": self.untimed,
+            "unreadable": self.unreadable,
+            "each": self._each,
+            "days": self._days,
+        }
         numbers |= {name: at for name in ("first", "last") if (at := getattr(self, name)) is not None}
         cells = [(day, kind, count) for (day, kind), count in self.cells.items()]
         kept = _Kept(
@@ -151,7 +157,7 @@ class Findings:
         if packed is None:
             return cls()
         kept = msgspec.msgpack.decode(zlib.decompress(packed), type=_Kept)
-        return cls(
+        findings = cls(
             kinds=kept.kinds,
             cells=Counter({(day, kind): count for day, kind, count in kept.cells}),
             coarse=kept.coarse,
@@ -164,9 +170,11 @@ class Findings:
             _places={kind: place for place, kind in enumerate(kept.kinds)},
             _examples=kept.examples,
             _bytes=sum(len(example.body) for example in kept.examples),
-            _seen=Counter(cls._group(example) for example in kept.examples),
             _each=kept.numbers["each"],
+            _days=kept.numbers["days"],
         )
+        findings._seen = Counter(findings._group(example) for example in kept.examples)
+        return findings
 
     def _takes(self, choice: Choice, cell: tuple[int, int]) -> bool:
         # A choice begins and ends with whole days, so the first instant of a day stands for all of it.
@@ -192,31 +200,31 @@ class Findings:
         return cell
 
     def _keep(self, example: Example) -> None:
-        """Keep the first examples of every kind and month; the more of these there are, the fewer of each."""
+        """Keep the first examples of every kind and day; when these are too many, fewer of longer times."""
         group = self._group(example)
         if self._seen[group] >= self._each or len(example.body) > _LONGEST_EXAMPLE:
-            return
-        if len(self._examples) >= _MOST_EXAMPLES or self._bytes + len(example.body) > _MOST_BYTES:
-            self._thin_out()
             return
         self._seen[group] += 1
         self._examples.append(example)
         self._bytes += len(example.body)
+        while len(self._examples) > _MOST_EXAMPLES or self._bytes > _MOST_BYTES:
+            self._thin_out()
 
     def _thin_out(self) -> None:
-        self._each = max(0, self._each - 1)
-        kept, self._seen = self._examples, Counter()
-        self._examples = []
+        if self._each > 1:
+            self._each -= 1
+        else:
+            self._days *= 2
+        kept, self._examples, self._seen = self._examples, [], Counter()
         for example in kept:
             group = self._group(example)
-            if self._seen[group] < max(1, self._each):
+            if self._seen[group] < self._each:
                 self._seen[group] += 1
                 self._examples.append(example)
         self._bytes = sum(len(example.body) for example in self._examples)
 
-    @staticmethod
-    def _group(example: Example) -> int:
-        return example.time // (30 * MICROS_PER_DAY) * (MOST_KINDS * 4) + example.kind
+    def _group(self, example: Example) -> tuple[int, int]:
+        return example.time // (self._days * MICROS_PER_DAY), example.kind
 
     @staticmethod
     def _counted(pairs: Iterable[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
