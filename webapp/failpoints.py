@@ -21,6 +21,8 @@ PLACES = frozenset(
         *("rebuild.after_claim", "rebuild.mid_batch", "rebuild.before_commit", "rebuild.after_commit"),
         *("rebuild.before_swap", "rebuild.mid_swap", "rebuild.after_swap"),
         *("deletion.after_claim", "deletion.mid_erase", "deletion.before_commit", "deletion.after_commit"),
+        # One batch of an import; mid batch, calls are in the inbox and the place in the files is not kept.
+        *("import.mid_batch", "import.before_commit", "import.after_commit", "import.before_clearing"),
         *("deletion.before_packing", "deletion.after_packing", "deletion.after_emptying"),
     )
 )

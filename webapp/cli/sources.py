@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from webapp.cli.output import OneLine, seconds, wrong
 from webapp.config import Settings
 from webapp.extensions import db
-from webapp.models import Source, Sync
-from webapp.models.source import POLICIES
+from webapp.models import Source, Sync, WebhookUrl
+from webapp.models.source import KEY, POLICIES, URL
 from webapp.services import export, long_work, source_summary, sources, sync_log, syncs, tokens
 
 group = OneLine("source", help="Sources: add, list, change, re-sync, export, delete.")
@@ -24,13 +24,14 @@ group = OneLine("source", help="Sources: add, list, change, re-sync, export, del
 @click.option("--name", required=True, help="Its name; no other source may have it.")
 @click.option("--policy", required=True, metavar="user|company", help="When a company is created.")
 def add(name: str, policy: str) -> None:
-    """Add a Segment source; prints its id and webhook URL as JSON."""
+    """Add a Segment source; prints its id, webhook URL and write key as JSON."""
     token = tokens.make_token()
     try:
         source = sources.add(_session(), _settings(), name, policy, token)
     except sources.Refused as refused:
         raise wrong(str(refused)) from None
-    _print_url(source, token)
+    key = sources.live_url(_session(), source, KEY)
+    _print_secrets(source, webhook_url=_url(token), write_key=_unsealed(key))
 
 
 @group.command("list")
@@ -70,12 +71,14 @@ def change_policy(source_id: str, policy: str) -> None:
 
 @group.command("regenerate")
 @click.argument("source_id", metavar="ID")
-@click.option("--grace", default="0", metavar="TIME", help="How long the old URL still works: 24h, 1h, 0.")
-def regenerate(source_id: str, grace: str) -> None:
-    """Make a new webhook URL and end the old one; prints id and URL as JSON."""
+@click.option("--grace", default="0", metavar="TIME", help="How long the old one still works: 24h, 1h, 0.")
+@click.option("--write-key", "is_key", is_flag=True, help="The write key, instead of the webhook URL.")
+def regenerate(source_id: str, grace: str, is_key: bool) -> None:
+    """Make a new webhook URL or write key and end the old one; prints id and the new one as JSON."""
     source = find_source(source_id)
-    length = seconds(grace)
-    _print_url(source, sources.regenerate(_session(), _settings(), source, length))
+    kind, length = KEY if is_key else URL, seconds(grace)
+    token = sources.regenerate(_session(), _settings(), source, length, kind=kind)
+    _print_secrets(source, **({"write_key": token} if is_key else {"webhook_url": _url(token)}))
 
 
 @group.command("resync")
@@ -164,12 +167,19 @@ def _row(summary: source_summary.Summary) -> dict[str, str | int]:
     }
 
 
-def _print_url(source: Source, token: str) -> None:
+def _print_secrets(source: Source, **secrets: str | None) -> None:
+    click.echo(json.dumps({"id": source.public_id} | secrets))
+
+
+def _url(token: str) -> str:
     settings = _settings()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = settings.public_url or f"http://{host}:{settings.port}"
-    url = tokens.webhook_url(token, base)
-    click.echo(json.dumps({"id": source.public_id, "webhook_url": url}))
+    return tokens.webhook_url(token, settings.public_url or f"http://{host}:{settings.port}")
+
+
+def _unsealed(key: WebhookUrl | None) -> str | None:
+    sealed = key.token_sealed if key is not None else None
+    return tokens.unseal(_settings().secret_key, sealed) if sealed is not None else None
 
 
 def find_source(source_id: str, find: Callable[[Session, str], Source | None] = sources.find) -> Source:
