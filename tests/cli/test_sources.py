@@ -43,15 +43,23 @@ def url_of(engine, token):
         return connection.execute(wanted).one()
 
 
-def test_add_prints_id_and_url_as_json(app, engine):
-    """A script reads both, and the URL is the source's."""
+def key_of(engine, key):
+    """The row of a write key."""
+    with engine.connect() as connection:
+        wanted = select(WebhookUrl.__table__).where(WebhookUrl.token_digest == tokens.key_digest(key))
+        return connection.execute(wanted).one()
+
+
+def test_add_prints_id_url_and_write_key_as_json(app, engine):
+    """A script reads them, and they are the source's."""
     made = json.loads(told(run(app, "source", "add", "--name", "Website", "--policy", "company")))
-    assert made.keys() == {"id", "webhook_url"}
+    assert made.keys() == {"id", "webhook_url", "write_key"}
     source = row(app, made["id"])
     assert (source.name, source.policy, source.applied_policy) == ("Website", "company", "company")
     base, token = made["webhook_url"].rsplit("/", 1)
     assert base == "http://127.0.0.1:8000/webhooks/segment"
     assert url_of(engine, token).source_id == source.id
+    assert key_of(engine, made["write_key"]).source_id == source.id
 
 
 @SQLITE
@@ -152,6 +160,18 @@ def test_regenerate_ends_the_old_url_when_it_is_told_to(app, engine, grace, seco
     ended = url_of(engine, old)
     assert ended.ends_at - ended.replaced_at == seconds * 1_000_000
     assert url_of(engine, new).ends_at is None
+
+
+@SQLITE
+def test_regenerate_makes_a_new_write_key_and_leaves_the_url_alone(app, engine):
+    """The two secrets are replaced each for itself."""
+    added = json.loads(told(run(app, "source", "add", "--name", "Website", "--policy", "user")))
+    made = json.loads(told(run(app, "source", "regenerate", added["id"], "--write-key", "--grace", "1h")))
+    assert made.keys() == {"id", "write_key"}
+    ended = key_of(engine, added["write_key"])
+    assert ended.ends_at - ended.replaced_at == 3600 * 1_000_000
+    assert key_of(engine, made["write_key"]).ends_at is None
+    assert url_of(engine, added["webhook_url"].rsplit("/", 1)[1]).ends_at is None
 
 
 def test_delete_returns_when_nothing_is_left(app, engine):

@@ -42,7 +42,8 @@ def create(source_id: str) -> ResponseReturnValue:
         parcel = parcel_of(body, settings().max_event_bytes)
     except Refusal as refusal:
         answer = answers.DESTINATION.refused(refusal.status, refusal.message)
-        return _page(source, text, answer=answer, error=refusal.message), 422
+        sentence = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        return _page(source, text, answer=answer, error=sentence), 422
     if request.form.get("step") == "send":
         return _send(source, text, parcel)
     answer = _answer(source, parcel)

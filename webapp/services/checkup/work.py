@@ -121,12 +121,13 @@ def webhook_urls(settings: Settings, connection: Connection) -> Iterator[Finding
         if row.token_sealed is None or tokens.unseal(settings.secret_key, row.token_sealed) is None
     ]
     for row in unreadable:
-        noun, option = ("URL", "--grace 24h") if row.kind == URL else ("write key", "--write-key --grace 24h")
+        noun, option = ("URL", "") if row.kind == URL else ("write key", "--write-key ")
         yield Finding(
             "Webhook URLs",
             WARNING,
-            f"{row.name}: its {noun} works, but cannot be shown, since it was sealed with another secret key.",
-            f"Put the old key back, or make a new one: {_FLASK} source regenerate ds_{row.uuid} {option}",
+            f"{row.name}: its {noun} works, but cannot be shown: it was sealed with another secret key.",
+            f"Put the old key back, or make a new one: {_FLASK} source regenerate ds_{row.uuid} "
+            f"{option}--grace 24h",
         )
     if not unreadable:
         yield Finding("Webhook URLs", OK, "All can be shown again.")
