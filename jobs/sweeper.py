@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import queue, tasks
 from jobs.queue import Bell
+from jobs.tending import Tender
 from webapp import logs
 from webapp.config import Settings
 from webapp.database import make_engine
@@ -80,6 +81,7 @@ class Sweeper:
         self._engine = engine
         self._settings = settings
         self._bell = bell
+        self._tender = Tender(engine)
         self._retention_at = 0.0
         self._alone = False
 
@@ -98,6 +100,7 @@ class Sweeper:
             upkeep.turn_subscriptions(self._engine)
             upkeep.forget_expired(self._engine, self._settings)
             files.tidy(self._engine, self._settings)
+            self._tender.start()
             if time.monotonic() >= self._retention_at:
                 dropped = upkeep.drop_old(self._engine, self._settings, tasks.stopping.is_set)
                 packing.empty_log(self._engine)  # what a reader kept a deletion from emptying

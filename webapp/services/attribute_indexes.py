@@ -76,11 +76,13 @@ def ask(engine: Engine, entity: str, keys: Iterable[str]) -> None:
         entity: `customer` or `contact`.
         keys: of the attributes.
     """
+    if not (keys := set(keys)):
+        return
     row, at = AttributeIndex, now()
     with engine.connect() as connection:
-        query = select(row.key, row.asked_at).where(row.entity == entity, row.key.in_(set(keys)))
+        query = select(row.key, row.asked_at).where(row.entity == entity, row.key.in_(keys))
         asked = {each.key: each.asked_at for each in connection.execute(query)}
-        old = sorted(key for key in set(keys) if asked.get(key, 0) < at - DAY)
+        old = sorted(key for key in keys if asked.get(key, 0) < at - DAY)
         if not old or not _is_large(connection, entity):
             return
     with begin(engine) as connection:
@@ -98,19 +100,19 @@ def states(connection: Connection, entity: str) -> dict[str, str]:
     return dict(connection.execute(select(row.key, row.state).where(row.entity == entity)).tuples().all())
 
 
-def tend(engine: Engine, stop: Callable[[], bool] = lambda: False) -> int:
-    """Make the indexes that are asked for, and drop those that are of no use any more.
+def tend(engine: Engine, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Make the first index that is missing, and drop those that are of no use any more.
 
-    May be called at any time and by several processes: one works, the others come back later. One that died
-    in the middle leaves nothing behind on SQLite, and on PostgreSQL an index that is known to be unfinished.
+    One at a time, so that on SQLite whoever waited for it to be made has a turn before the next. May be
+    called by several processes at once: one works, the others come back later. One that died halfway leaves
+    nothing behind on SQLite, and on PostgreSQL an index that is known to be unfinished.
 
     Args:
-        stop: asked before each index.
+        stop: asked before an index is made.
 
     Returns:
-        How many were made.
+        Whether one was made, so that there may be another.
     """
-    made = 0
     with _alone(engine) as alone:
         for entity in ENTITIES if alone else ():
             wishes = _wishes(engine, entity)
@@ -118,9 +120,10 @@ def tend(engine: Engine, stop: Callable[[], bool] = lambda: False) -> int:
             for wish in wishes:
                 if wish.in_place and wish.state != READY:
                     _enter(engine, wish, READY)
-                if not wish.in_place and not stop():
-                    made += _make(engine, wish)
-    return made
+            missing = next((wish for wish in wishes if not wish.in_place), None)
+            if missing is not None and not stop() and _make(engine, missing):
+                return True
+    return False
 
 
 def forget(connection: Connection) -> None:

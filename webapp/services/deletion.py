@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 
 from webapp.config import Settings
 from webapp.database import begin
+from webapp.failpoints import reach
 from webapp.models import (
     AttributeSighting,
     AuditLine,
@@ -35,13 +36,10 @@ from webapp.models import (
     Tally,
     WebhookUrl,
 )
-from webapp.services import audit, detaching, packing, trigrams
+from webapp.services import attribute_indexes, audit, detaching, packing, trigrams
+from webapp.services.erasing import erase, passing
 from webapp.services.imports import files as imports
 from webapp.services.merging import leave
-from webapp.services.rebuild import erase
-
-# Rows a step: short, because the other sources' events wait meanwhile on SQLite.
-ROWS = {"sqlite": 1000, "postgresql": 5000}
 
 # In this order no row is left that points at one that is gone. A customer goes with its last data source
 # customer.
@@ -118,35 +116,56 @@ def _count(connection: Connection, model: Any, source_id: int) -> int:
     return connection.scalar(query) or 0
 
 
-def step(connection: Connection, sync: Any, settings: Settings) -> bool:
+def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
     """One step of an erasure, in the caller's transaction, which holds the source's lock.
 
+    Args:
+        limit: rows to erase at most.
+
     Returns:
-        Whether the work is finished: the source's row is gone, and this work's own with it.
+        How many rows it erased; None when the work is finished: the source's row is gone, and this work's own
+        with it.
     """
     if not sync.phase:
         total = sum(_count(connection, model, sync.source_id) for model in TABLES)
         begun = {"phase": DETACHING, "total": total, "done": 0}
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
-        return False
+        return _note(connection, sync, 0, **begun)
     if sync.phase == DETACHING:
-        gone = detaching.detach(connection, sync.source_id, ROWS[connection.dialect.name] // 5)
-        follow = DETACHING if gone else ROWS_LEFT
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(done=sync.done + gone, phase=follow))
-        return False
+        gone = detaching.detach(connection, sync.source_id, max(1, limit // 5))
+        return _note(connection, sync, gone, phase=DETACHING if gone else f"{ROWS_LEFT} 0")
+    if sync.phase.startswith(f"{ROWS_LEFT} "):
+        return _erase_next(connection, sync, limit)
+    # What was in flight when its table was gone through.
     for model in TABLES:
-        if gone := _erase_some(connection, model, sync.source_id):
-            connection.execute(update(Sync).where(Sync.id == sync.id).values(done=sync.done + gone))
-            return False
+        gone, _ = _erase_some(connection, model, sync.source_id, limit)
+        if gone:
+            return _note(connection, sync, gone, phase=ROWS_LEFT)
     if imports.erase(connection, settings, sync.source_id) or not trigrams.forget(connection):
-        return False
+        return 0
     if sync.phase == PACKED:
         _close(connection, sync)
-        return True
+        return None
     if sync.phase == ROWS_LEFT:
         _forget(connection, sync)
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=PACKING))
-    return False
+        return _note(connection, sync, 0, phase=PACKING)
+    return 0
+
+
+def _note(connection: Connection, sync: Any, gone: int, **columns: Any) -> int:
+    done = {"done": sync.done + gone} | columns
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(**done))
+    return gone
+
+
+def _erase_next(connection: Connection, sync: Any, limit: int) -> int:
+    """Go on in the table that the phase names by its place, then to the next."""
+    place = int(sync.phase.rpartition(" ")[2])
+    gone, last = _erase_some(connection, TABLES[place], sync.source_id, limit, sync.cursor)
+    reach("deletion.mid_erase")
+    if gone:
+        return _note(connection, sync, gone, cursor=last)
+    follow = f"{ROWS_LEFT} {place + 1}" if place + 1 < len(TABLES) else ROWS_LEFT
+    return _note(connection, sync, 0, phase=follow, cursor=0)
 
 
 def ready(engine: Engine, sync_id: int) -> bool:
@@ -158,8 +177,10 @@ def ready(engine: Engine, sync_id: int) -> bool:
     with engine.connect() as connection:
         phase = connection.scalar(select(Sync.phase).where(Sync.id == sync_id))
     if phase == PACKING:
+        reach("deletion.before_packing")
         return packing.pack(engine) and _enter(engine, sync_id, EMPTYING)
     if phase == EMPTYING:
+        reach("deletion.after_packing")
         return packing.empty_log(engine) and _enter(engine, sync_id, PACKED)
     return True
 
@@ -170,14 +191,16 @@ def _enter(engine: Engine, sync_id: int, phase: str) -> bool:
     return True
 
 
-def _erase_some(connection: Connection, model: Any, source_id: int) -> int:
-    limit = ROWS[connection.dialect.name]
+def _erase_some(
+    connection: Connection, model: Any, source_id: int, limit: int, after: int = 0
+) -> tuple[int, int]:
     if model is not DataSourceCustomer:
-        return erase(connection, model, limit, model.source_id == source_id)
-    query = select(DataSourceCustomer.origin_uuid).where(DataSourceCustomer.source_id == source_id)
-    origins = connection.scalars(query.order_by(DataSourceCustomer.id).limit(limit)).all()
-    leave(connection, origins)
-    return len(origins)
+        return erase(connection, model, limit, model.source_id == source_id, after=after)
+    query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid)
+    query = passing(connection, query.where(DataSourceCustomer.source_id == source_id), model, after)
+    rows = connection.execute(query.limit(limit)).all()
+    leave(connection, [row.origin_uuid for row in rows])
+    return len(rows), max((row.id for row in rows), default=after)
 
 
 def _forget(connection: Connection, sync: Any) -> None:
@@ -197,6 +220,7 @@ def _forget(connection: Connection, sync: Any) -> None:
         AttributeSighting.entity == CustomAttribute.entity, AttributeSighting.key == CustomAttribute.key
     )
     connection.execute(delete(CustomAttribute).where(~told.exists()))
+    attribute_indexes.forget(connection)
 
 
 def _close(connection: Connection, sync: Any) -> None:

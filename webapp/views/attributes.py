@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.extensions import db
 from webapp.models.attribute import ENTITIES
 from webapp.security import current_user, go_to, viewer_may
-from webapp.services import attributes
+from webapp.services import attribute_indexes, attributes
 from webapp.views.source_page import is_part
 
 bp = Blueprint("attributes", __name__, url_prefix="/attributes")
@@ -25,6 +25,7 @@ def index() -> ResponseReturnValue:
     context = {
         "entity": entity,
         "registry": attributes.registry(db.session(), entity),
+        "indexes": attribute_indexes.states(db.session().connection(), entity),
         "usage": attributes.usage(db.session().connection(), entity) if counted else None,
     }
     if is_part():

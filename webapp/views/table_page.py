@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from webapp.extensions import db
 from webapp.models import Source, now
 from webapp.security import current_user
-from webapp.services import export, saved_views, tables
+from webapp.services import attribute_indexes, export, saved_views, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
 from webapp.views.arguments import instant
 from webapp.views.filters import iso
@@ -102,6 +102,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
     asked = request.args.get("page", "")
     cursor = Cursor.load(asked, secret) if asked else None
     page = tables.page(scope, cursor)
+    attribute_indexes.ask(db.engine, table.one, view.custom)
 
     def url(of: View, cursor: Cursor | None = None) -> str:
         return address(table, source, of.args | ({"page": cursor.dump(secret)} if cursor else {}))

@@ -59,10 +59,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("customers", "contacts"):
-        for index in sa.inspect(op.get_bind()).get_indexes(table):
-            if str(index["name"]).startswith(f"ix_{table}_custom_"):
-                op.drop_index(str(index["name"]), table)
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    catalog = "indexname FROM pg_indexes" if is_postgresql else "name FROM sqlite_master"
+    for name in op.get_bind().execute(sa.text(f"SELECT {catalog}")).scalars().all():
+        if name.startswith(("ix_customers_custom_", "ix_contacts_custom_")):
+            op.execute(f"DROP INDEX {name}")
     op.drop_table("attribute_indexes")
-    if op.get_bind().dialect.name == "postgresql":
+    if is_postgresql:
         op.execute("DROP FUNCTION tributary_instant")

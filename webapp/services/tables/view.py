@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from webapp.services.tables import filters
-from webapp.services.tables.columns import Column, Table
+from webapp.services.tables.columns import JSON, Column, Table
 from webapp.services.tables.filters import Filter
 
 SIZES = (25, 50, 100)
@@ -57,6 +57,12 @@ class View:
     def narrowed(self) -> bool:
         """Whether a search or a filter leaves rows out."""
         return bool(self.search or self.filters)
+
+    @property
+    def custom(self) -> list[str]:
+        """Keys of the custom attributes that it sorts or filters by."""
+        used = (self.sort, *(each.column for each in self.filters))
+        return [column.name for column in used if column.kind == JSON]
 
     @property
     def args(self) -> dict[str, list[str]]:
