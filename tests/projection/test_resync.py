@@ -15,7 +15,7 @@ from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import packing, resync, syncs
+from webapp.services import pacing, packing, syncs
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -36,10 +36,8 @@ def source_id(engine: Engine, settings: Settings) -> int:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps so small that every piece of work takes many."""
-    monkeypatch.setattr(resync, "STEP", {"sqlite": 7, "postgresql": 7})
-    monkeypatch.setattr(syncs.rebuild, "EVENTS", {"sqlite": 40, "postgresql": 40})
-    monkeypatch.setattr(syncs.rebuild.comparing, "PAGE", {"sqlite": 20, "postgresql": 20})
-    monkeypatch.setattr(syncs.deletion, "ROWS", {"sqlite": 50, "postgresql": 50})
+    for name in ("LEAST", "FIRST", "MOST"):
+        monkeypatch.setattr(pacing, name, 20)
 
 
 def ask(engine: Engine, source_id: int, kind: str = "resync", policy: str | None = None) -> int:
@@ -108,7 +106,7 @@ def test_a_preview_says_what_the_resync_then_does(engine: Engine, settings: Sett
             assert syncs.waiting(session.connection(), source) == promised.waiting
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 4, 8, 13])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5])
 def test_a_resync_that_lost_its_worker_goes_on_where_it_was(
     engine: Engine, settings: Settings, source_id: int, steps: int
 ) -> None:
@@ -133,7 +131,7 @@ def test_events_that_come_while_a_resync_runs_follow_its_policy(
 ) -> None:
     """Nobody waits for the re-sync, and nobody is placed under the old policy behind its back."""
     sync = ask(engine, source_id, policy="company")
-    work(engine, settings, sync, 4)
+    work(engine, settings, sync, 2)
     newcomer = {"type": "identify", "userId": "newcomer", "traits": {"email": "new@x.example"}}
     support.receive(engine, source_id, [newcomer])
     support.drain(engine, settings, source_id)
@@ -146,7 +144,7 @@ def test_a_cancelled_resync_puts_everything_back(engine: Engine, settings: Setti
     """Cancelling leaves the tables as they were before, under the policy they had."""
     before = shown(engine, source_id)
     sync = ask(engine, source_id, policy="company")
-    work(engine, settings, sync, 9)
+    work(engine, settings, sync, 3)
     assert shown(engine, source_id) != before
     with writing(), Session(engine) as session:
         syncs.request_cancel(session, session.get_one(Sync, sync))
@@ -164,7 +162,7 @@ def test_a_second_request_joins_the_work_under_way(engine: Engine, source_id: in
     assert ask(engine, source_id) == ask(engine, source_id)
 
 
-@pytest.mark.parametrize("steps", [0, 3, 8, 12, 20, 33])
+@pytest.mark.parametrize("steps", [0, 3, 12, 24, 33, 45])
 def test_a_rebuild_gives_the_same_tables_whenever_it_is_cut_off(
     engine: Engine, settings: Settings, source_id: int, steps: int
 ) -> None:
@@ -203,7 +201,7 @@ def test_events_that_come_while_a_rebuild_runs_are_in_its_result(
     ]
     support.receive(engine, late, newcomer[:1])
     support.drain(engine, settings, late)
-    work(engine, settings, sync, 11)
+    work(engine, settings, sync, 19)
     assert state(engine, sync).phase.startswith("compare")
     support.receive(engine, late, newcomer[1:])
     support.drain(engine, settings, late)
@@ -335,7 +333,7 @@ def test_a_deletion_waits_for_a_reader_before_it_says_that_it_is_done(
     sync = ask(engine, source_id, "deletion")
     with engine.connect() as reader:
         reader.execute(select(Source.id)).all()  # holds what it sees
-        work(engine, settings, sync, 60)
+        work(engine, settings, sync, 80)
         assert state(engine, sync).phase == "emptying"
     work(engine, settings, sync)
     assert state(engine, sync) is None

@@ -14,7 +14,6 @@ from webapp.services.rows import select_in
 
 # Differing records that are named; all are counted.
 NAMED = 20
-PAGE = {"sqlite": 500, "postgresql": 3000}
 
 
 def size(connection: Connection, source_id: int, generation: int) -> int:
@@ -22,23 +21,22 @@ def size(connection: Connection, source_id: int, generation: int) -> int:
     return sum(_count(connection, model, source_id, generation) for model in (Identifier, Company))
 
 
-def identifiers(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def identifiers(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Compare the next page of identifiers: what they told and whose they are; the last id, and how many."""
     columns = (Identifier.id, Identifier.key, Identifier.told, Identifier.person_uuid)
-    return _page(connection, sync, source, Identifier, columns)
+    return _page(connection, sync, source, limit, Identifier, columns)
 
 
-def companies(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def companies(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Compare the next page of companies: what was told of them; the last id, and how many."""
-    return _page(connection, sync, source, Company, (Company.id, Company.key, Company.told))
+    return _page(connection, sync, source, limit, Company, (Company.id, Company.key, Company.told))
 
 
 def _page(
-    connection: Connection, sync: Any, source: Any, model: Any, columns: tuple[Any, ...]
+    connection: Connection, sync: Any, source: Any, limit: int, model: Any, columns: tuple[Any, ...]
 ) -> tuple[int, int]:
     of_source = select(*columns).where(model.source_id == source.id)
     fresh = of_source.where(model.generation == source.generation + 1, model.id > sync.cursor)
-    limit = PAGE[connection.dialect.name]
     rows = connection.execute(fresh.order_by(model.id).limit(limit)).all()
     shown = of_source.where(model.generation == source.generation)
     known = {row.key: row for row in select_in(connection, shown, model.key, [row.key for row in rows])}

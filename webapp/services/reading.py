@@ -23,7 +23,6 @@ from webapp.services.rows import update_by_id
 log = structlog.get_logger(__name__)
 
 MOST_WARNINGS = 100
-AGAIN = {"sqlite": 500, "postgresql": 3000}
 
 Readings = list[tuple[int, Reading]]
 
@@ -76,14 +75,14 @@ def _differs(event: Any, outcome: dict[str, Any]) -> bool:
     return any(getattr(event, name) != outcome[name] for name in ("state", "reason", "warnings"))
 
 
-def outcomes_again(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def outcomes_again(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Write what the mapping now applied makes of the next events: the last id, and how many there were.
 
     The phase of a rebuild that follows its swap; nothing is to be done when the mapping is as it was.
     """
     if mappings.same(sync.mapping, sync.previous_mapping):
         return 0, 0
-    events = page(connection, source.id, sync.cursor, AGAIN[connection.dialect.name])
+    events = page(connection, source.id, sync.cursor, limit)
     readings, parked = read_all(source.id, events, mappings.of(source.applied_mapping))
     sightings.take_out_unkept(connection, source.id, source.generation, readings)
     write_changed(connection, events, readings, parked)

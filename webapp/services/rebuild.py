@@ -21,10 +21,10 @@ from webapp.failpoints import reach
 from webapp.models import AttributeSighting, Company, Event, Identifier, PathSighting, Person, Source, Sync
 from webapp.models.event import PENDING
 from webapp.services import comparing, reading, resync
+from webapp.services.erasing import erase
 from webapp.services.path_counts import Tally
 from webapp.services.projection import fold_next
 
-EVENTS = {"sqlite": 300, "postgresql": 3000}
 GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)
 
 # Phases that go through pages of records, each with the phase that follows.
@@ -41,44 +41,41 @@ PAGED = {
 BEFORE_SWAP = ("events", "compare identifiers", "compare companies", "swap")
 
 
-def step(connection: Connection, sync: Any, settings: Settings) -> bool:
+def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
     """One step of a rebuild, in the caller's transaction, which holds the source's lock.
 
+    Args:
+        limit: rows to go through at most.
+
     Returns:
-        Whether the work is finished.
+        How many rows it went through; None when the work is finished.
     """
     if not sync.phase:
         return _begin(connection, sync)
     if sync.state == "cancelling" and sync.phase in BEFORE_SWAP:
-        _enter(connection, sync, "discard")
-        return False
+        return _enter(connection, sync, "discard")
     source = connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
     if sync.phase == "events":
-        return _fold(connection, sync, source, settings)
+        return _fold(connection, sync, source, settings, limit)
     if sync.phase == "swap":
         return _swap(connection, sync, source)
     if sync.phase == "discard":
-        return _erase(connection, sync, source.generation + 1, "cancelled")
+        return _erase(connection, sync, source.generation + 1, limit, "cancelled")
     if sync.phase == "erase":
-        return _erase(connection, sync, source.generation - 1, "done")
+        return _erase(connection, sync, source.generation - 1, limit, "done")
     if sync.phase == "companies" and not sync.cursor:
         reach("rebuild.after_swap")
     page, follow = PAGED[sync.phase]
-    last, count = page(connection, sync, source)
-    if count:
-        _move(connection, sync, last, count)
-    else:
-        _enter(connection, sync, follow)
-    return False
+    last, count = page(connection, sync, source, limit)
+    return _move(connection, sync, last, count) if count else _enter(connection, sync, follow)
 
 
-def _begin(connection: Connection, sync: Any) -> bool:
+def _begin(connection: Connection, sync: Any) -> int | None:
     if sync.state == "cancelling":
         resync.finish(connection, sync, "cancelled")
-        return True
+        return None
     connection.execute(update(Sync).where(Sync.id == sync.id).values(total=_count_events(connection, sync)))
-    _enter(connection, sync, "events")
-    return False
+    return _enter(connection, sync, "events")
 
 
 def _count_events(connection: Connection, sync: Any) -> int:
@@ -86,22 +83,19 @@ def _count_events(connection: Connection, sync: Any) -> int:
     return connection.scalar(query.where(Event.source_id == sync.source_id, Event.state != PENDING)) or 0
 
 
-def _fold(connection: Connection, sync: Any, source: Any, settings: Settings) -> bool:
-    limit = EVENTS[connection.dialect.name]
+def _fold(connection: Connection, sync: Any, source: Any, settings: Settings, limit: int) -> int:
     events = reading.page(connection, source.id, sync.cursor, limit)
     if not events:
         total = sync.done + comparing.size(connection, source.id, source.generation + 1)
         connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total))
-        _enter(connection, sync, "compare identifiers")
-        return False
+        return _enter(connection, sync, "compare identifiers")
     tally = Tally()
     readings, parked = reading.read_all(source.id, events, mapping.of(sync.mapping), tally)
     fold_next(connection, source, readings, tally, settings)
     reach("rebuild.mid_batch")
     if not _remaps(sync):
         reading.write_changed(connection, events, readings, parked)
-    _move(connection, sync, events[-1].id, len(events))
-    return False
+    return _move(connection, sync, events[-1].id, len(events))
 
 
 def _remaps(sync: Any) -> bool:
@@ -109,7 +103,7 @@ def _remaps(sync: Any) -> bool:
     return not mapping.same(sync.mapping, sync.previous_mapping)
 
 
-def _swap(connection: Connection, sync: Any, source: Any) -> bool:
+def _swap(connection: Connection, sync: Any, source: Any) -> int:
     reach("rebuild.before_swap")
     follow = source.generation + 1
     applied = {
@@ -126,31 +120,26 @@ def _swap(connection: Connection, sync: Any, source: Any) -> bool:
     differing = sync.result.get("differing", 0) + comparing.missing(connection, sync, source)
     told = {"total": sync.done + more, "result": sync.result | {"differing": differing}}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**told))
-    _enter(connection, sync, "companies")
-    return False
+    return _enter(connection, sync, "companies")
 
 
-def _erase(connection: Connection, sync: Any, generation: int, state: str) -> bool:
-    limit = EVENTS[connection.dialect.name]
+def _erase(connection: Connection, sync: Any, generation: int, limit: int, state: str) -> int | None:
     for model in GENERATIONS:
-        if erase(connection, model, limit, model.source_id == sync.source_id, model.generation == generation):
-            return False
+        of_generation = (model.source_id == sync.source_id, model.generation == generation)
+        gone, _ = erase(connection, model, limit, *of_generation)
+        if gone:
+            return gone
     resync.finish(connection, sync, state)
-    return True
+    return None
 
 
-def erase(connection: Connection, model: Any, limit: int, *conditions: Any) -> int:
-    """Delete at most `limit` rows that fulfil some conditions; how many went."""
-    table = model.__table__
-    some = select(model.id).where(*conditions).order_by(model.id).limit(limit)
-    return connection.execute(table.delete().where(table.c.id.in_(some))).rowcount
-
-
-def _enter(connection: Connection, sync: Any, phase: str) -> None:
+def _enter(connection: Connection, sync: Any, phase: str) -> int:
     connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase, cursor=0))
+    return 0
 
 
-def _move(connection: Connection, sync: Any, cursor: int, count: int) -> None:
+def _move(connection: Connection, sync: Any, cursor: int, count: int) -> int:
     uncounted = sync.phase in ("contacts", "customers", "outcomes")
     done = min(sync.done + count, sync.total) if uncounted else sync.done + count
     connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))
+    return count

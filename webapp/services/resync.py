@@ -21,9 +21,6 @@ from webapp.services.identities import persons_by_uuid
 from webapp.services.merging import leave
 from webapp.services.placing import CompanyView, Placed, Placing
 
-# Persons or companies a step: about 100 ms on SQLite, while the webhook's writers wait.
-STEP = {"sqlite": 500, "postgresql": 2000}
-
 MISPLACED = "misplaced"
 
 
@@ -75,11 +72,14 @@ def waiting(connection: Connection, source: Source) -> int:
     return _alone(connection, source) if source.applied_policy == COMPANY else 0
 
 
-def step(connection: Connection, sync: Any, settings: Settings) -> bool:
+def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
     """One step of a re-sync, in the caller's transaction, which holds the source's lock.
 
+    Args:
+        limit: rows to go through at most.
+
     Returns:
-        Whether the work is finished.
+        How many rows it went through; None when the work is finished.
     """
     if not sync.phase:
         return _begin(connection, sync)
@@ -87,23 +87,23 @@ def step(connection: Connection, sync: Any, settings: Settings) -> bool:
         return _turn_back(connection, sync)
     source = _source(connection, sync)
     page = PAGES[sync.phase.removeprefix("back ")]
-    last, count = page(connection, sync, source)
+    last, count = page(connection, sync, source, limit)
     if count:
         move = {"cursor": last, "done": sync.done + count}
         connection.execute(update(Sync).where(Sync.id == sync.id).values(**move))
-        return False
+        return count
     if page is companies:
         follow = sync.phase.replace("companies", "persons")
         connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=follow, cursor=0))
-        return False
+        return 0
     finish(connection, sync, "cancelled" if sync.phase.startswith("back") else "done")
-    return True
+    return None
 
 
-def _begin(connection: Connection, sync: Any) -> bool:
+def _begin(connection: Connection, sync: Any) -> int | None:
     if sync.state == "cancelling":
         finish(connection, sync, "cancelled")
-        return True
+        return None
     source = _source(connection, sync)
     brief = sync.policy != sync.previous_policy
     models = (Person,) if brief else (Company, Person)
@@ -111,10 +111,10 @@ def _begin(connection: Connection, sync: Any) -> bool:
     connection.execute(update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.policy))
     begun = {"phase": MISPLACED if brief else "companies", "cursor": 0, "done": 0, "total": total}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
-    return False
+    return 0
 
 
-def _turn_back(connection: Connection, sync: Any) -> bool:
+def _turn_back(connection: Connection, sync: Any) -> int:
     """Cancelled under way: what was projected since and what the steps did goes back to the policy before."""
     connection.execute(
         update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.previous_policy)
@@ -122,26 +122,27 @@ def _turn_back(connection: Connection, sync: Any) -> bool:
     first = MISPLACED if sync.phase == MISPLACED else "companies"
     back = {"phase": f"back {first}", "cursor": 0, "done": 0}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**back))
-    return False
+    return 0
 
 
-def companies(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def companies(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Place the next page of companies: the last id and how many there were."""
-    rows = _page(connection, Company, (Company.id, Company.key, Company.uuid, Company.told), source, sync)
+    columns = (Company.id, Company.key, Company.uuid, Company.told)
+    rows = _page(connection, Company, columns, source, sync, limit)
     views = [CompanyView(row.key, row.uuid, unpack(row.told)) for row in rows]
     _place(connection, sync, source, companies=views)
     return (rows[-1].id if rows else 0), len(rows)
 
 
-def persons(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def persons(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Place the next page of persons: the last id and how many there were."""
-    rows = _page(connection, Person, (Person.id, Person.uuid), source, sync)
+    rows = _page(connection, Person, (Person.id, Person.uuid), source, sync, limit)
     people = persons_by_uuid(connection, source.id, source.generation, [row.uuid for row in rows])
     _place(connection, sync, source, persons=people)
     return (rows[-1].id if rows else 0), len(rows)
 
 
-def misplaced(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def misplaced(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Place those of the next page of persons who are not where the policy wants them: the last id, and how
     many the page has.
 
@@ -149,7 +150,7 @@ def misplaced(connection: Connection, sync: Any, source: Any) -> tuple[int, int]
     more closely, and who goes is not looked at at all.
     """
     ids = _pages(Person, source, sync).with_only_columns(Person.id)
-    page = ids.limit(STEP[connection.dialect.name]).subquery()
+    page = ids.limit(limit).subquery()
     last, count = connection.execute(select(func.max(page.c.id), func.count()).select_from(page)).one()
     if not count:
         return 0, 0
@@ -188,9 +189,11 @@ def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
     connection.execute(update(Sync).where(Sync.id == sync.id).values(result=result))
 
 
-def _page(connection: Connection, model: Any, columns: tuple[Any, ...], source: Any, sync: Any) -> list[Any]:
+def _page(
+    connection: Connection, model: Any, columns: tuple[Any, ...], source: Any, sync: Any, limit: int
+) -> list[Any]:
     query = _pages(model, source, sync).with_only_columns(*columns)
-    return list(connection.execute(query.limit(STEP[connection.dialect.name])).all())
+    return list(connection.execute(query.limit(limit)).all())
 
 
 def _pages(model: Any, source: Any, sync: Any) -> Select[Any]:
@@ -214,10 +217,10 @@ def finish(connection: Connection, sync: Any, state: str) -> None:
     connection.execute(update(Sync).where(Sync.id == sync.id).values(state=state, finished_at=now()))
 
 
-def sweep_contacts(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def sweep_contacts(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Remove contacts and own customers of persons that a new generation does not have."""
     query = select(Contact.id, Contact.uuid).where(Contact.source_id == source.id, Contact.id > sync.cursor)
-    rows = connection.execute(query.order_by(Contact.id).limit(STEP[connection.dialect.name])).all()
+    rows = connection.execute(query.order_by(Contact.id).limit(limit)).all()
     there = select(Person.uuid).where(
         Person.source_id == source.id,
         Person.generation == source.generation,
@@ -229,12 +232,11 @@ def sweep_contacts(connection: Connection, sync: Any, source: Any) -> tuple[int,
     return (rows[-1].id if rows else 0), len(rows)
 
 
-def sweep_customers(connection: Connection, sync: Any, source: Any) -> tuple[int, int]:
+def sweep_customers(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Remove customers of companies that a new generation does not have."""
     query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid).where(
         DataSourceCustomer.source_id == source.id, DataSourceCustomer.id > sync.cursor
     )
-    limit = STEP[connection.dialect.name]
     rows = connection.execute(query.order_by(DataSourceCustomer.id).limit(limit)).all()
     gone = {row.origin_uuid for row in rows}
     for model in (Company, Person):

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.database import begin
+from webapp.database import CROWDED, begin
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
 from webapp.services import deletion, detaching, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
+from webapp.services.pacing import Batch, Pace
 from webapp.services.projection import never
 from webapp.services.resync import Preview, preview, waiting
 
@@ -42,7 +43,7 @@ __all__ = [
 STALLED_AFTER = 8_000_000
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
-STEPS: dict[str, Callable[[Connection, Any, Settings], bool]] = {
+STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
     "resync": resync.step,
     "rebuild": rebuild.step,
     "deletion": deletion.step,
@@ -144,26 +145,37 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
     with engine.connect() as connection:
         kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
     deleting = kind == "deletion"
+    pace = Pace(engine.dialect.name)
     while not stop():
         if deleting and not deletion.ready(engine, sync_id):
             with begin(engine) as connection:
                 _beat(connection, sync_id)
             time.sleep(NOT_READY)
             continue
-        with begin(engine) as connection:
-            sync = _claimed(connection, sync_id)
-            if sync is None:
-                return
-            reach(f"{kind}.after_claim")
-            finished = STEPS[sync.kind](connection, sync, settings)
-            if not finished:
-                _beat(connection, sync_id)
-            reach(f"{kind}.before_commit")
-        reach(f"{kind}.after_commit")
-        if finished:
+        with pace.batch() as batch:
+            worked = _step(engine, sync_id, settings, batch)
+        if worked is None:
             if deleting:
                 packing.empty_log(engine)
             return
+        pace.rest()
+
+
+def _step(engine: Engine, sync_id: int, settings: Settings, batch: Batch) -> int | None:
+    """One transaction of the work; how many rows it went through, None when nothing is left to do."""
+    with begin(engine) as connection:
+        batch.begun(connection.info.get(CROWDED, False))
+        sync = _claimed(connection, sync_id)
+        if sync is None:
+            return None
+        reach(f"{sync.kind}.after_claim")
+        worked = STEPS[sync.kind](connection, sync, settings, batch.size)
+        if worked is not None:
+            batch.worked = worked
+            _beat(connection, sync_id)
+        reach(f"{sync.kind}.before_commit")
+    reach(f"{sync.kind}.after_commit")
+    return worked
 
 
 def _claimed(connection: Connection, sync_id: int) -> Any | None:
