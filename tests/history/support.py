@@ -20,6 +20,7 @@ from webapp.database import writing
 from webapp.domain.calls import Choice
 from webapp.models import Event, Import, Source
 from webapp.services.imports import asking, files, running
+from webapp.services.imports.findings import Findings
 from webapp.services.imports.reading import File, Piece, Place, Reader
 
 DAY = 86_400_000_000
@@ -147,6 +148,11 @@ def import_row(engine: Engine, import_id: int) -> Any:
     """An import as the database has it."""
     with engine.connect() as connection:
         return connection.execute(select(Import.__table__).where(Import.id == import_id)).one()
+
+
+def found(engine: Engine, import_id: int) -> Findings:
+    """What an inspection has found."""
+    return Findings.load(import_row(engine, import_id).found)
 
 
 def bodies(engine: Engine, source_id: int) -> list[bytes]:
