@@ -85,7 +85,15 @@ def serving(
     command: list[str], environment: Mapping[str, str], port: int
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server as long as the block lasts, which begins when it answers on a port of loopback."""
-    process = subprocess.Popen(
+    with process(command, environment) as server:
+        _wait_for(port, server)
+        yield server
+
+
+@contextmanager
+def process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python -m ...` as long as the block lasts."""
+    running = subprocess.Popen(
         [sys.executable, "-m", *command],
         env={**os.environ, **environment},
         cwd=ROOT,
@@ -94,15 +102,14 @@ def serving(
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
     try:
-        _wait_for(port, process)
-        yield process
+        yield running
     finally:
-        process.terminate()
+        running.terminate()
         try:
-            process.wait(timeout=25)
+            running.wait(timeout=25)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -26,18 +24,18 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.models import Rejection, Source, Tally, WebhookUrl
 from webapp.models.source import KEY, MICROS_PER_HOUR, URL
+from webapp.services.event_rows import insert_events
 
 _SOURCES = cast(Table, Source.__table__)
 
 # Statements are made once: building them anew for each transaction would cost more than running them.
-_STANDING = (
+_URLS = (
     select(
         WebhookUrl.token_digest,
         WebhookUrl.id.label("url_id"),
@@ -50,9 +48,19 @@ _STANDING = (
         case((WebhookUrl.kind == URL, Source.signing_sealed)).label("signing"),
     )
     .join(Source, Source.id == WebhookUrl.source_id)
-    .where(Source.state == "active", WebhookUrl.token_digest.in_(bindparam("tokens", expanding=True)))
+    .where(Source.state == "active")
 )
-_STANDING_HELD = _STANDING.with_for_update(read=True, key_share=True, of=_SOURCES)
+_OF_ONE = WebhookUrl.token_digest == bindparam("token")
+_OF_MANY = WebhookUrl.token_digest.in_(bindparam("tokens", expanding=True))
+# By whether there is one token, as nearly always, and whether its source is held.
+_STANDING = {
+    (one, hold): query.where(_OF_ONE if one else _OF_MANY)
+    for one in (True, False)
+    for hold, query in (
+        (False, _URLS),
+        (True, _URLS.with_for_update(read=True, key_share=True, of=_SOURCES)),
+    )
+}
 # A drain holds the row of its source while it works; calls must not wait for it.
 _FREE = (
     select(Source.id)
@@ -159,12 +167,15 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
     Returns:
         `{digest: (token_digest, url_id, source_id, kind, replaced_at, ends_at, pause, signing)}`.
     """
-    statement = _STANDING_HELD if hold else _STANDING
-    found: list[Row[Any]] = list(connection.execute(statement, {"tokens": list(tokens)}))
+    wanted = list(tokens)
+    of = {"token": wanted[0]} if len(wanted) == 1 else {"tokens": wanted}
+    found: list[Row[Any]] = list(connection.execute(_STANDING[len(wanted) == 1, hold], of))
     return {row.token_digest: row for row in found}
 
 
-def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: int) -> Written:
+def write(
+    connection: Connection, calls: Sequence[Call], notes: Notes, writer: int, *, hurried: bool = False
+) -> Written:
     """Write what many calls brought, in the transaction of the connection.
 
     Args:
@@ -172,6 +183,7 @@ def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: i
         calls: each is stored whole or not at all.
         notes: counted before; this adds to them.
         writer: the number under which this process keeps its tallies.
+        hurried: leave what is only shown, when a source last heard something, to a later transaction.
     """
     urls = standing(connection, {call.token for call in calls}, hold=True) if calls else {}
     verdicts: list[Verdict] = []
@@ -184,12 +196,12 @@ def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: i
             rows += [(url.source_id, digest, call.received_at, body) for digest, body in call.events]
             if call.is_test:
                 notes.tested[url.source_id] = call.received_at
-    stored: Counter[int] = _insert(connection, rows) if rows else Counter()
+    stored: Counter[int] = insert_events(connection, rows) if rows else Counter()
     if rows:
         _tally(connection, rows, stored, writer)
         for source_id, _, received_at, _ in rows:
             notes.heard[source_id] = max(received_at, notes.heard.get(source_id, 0))
-    owed = _write_notes(connection, notes)
+    owed = _write_notes(connection, notes, hurried)
     awake = {url.source_id for url in urls.values() if not url.pause}
     return Written(verdicts, {key: count for key, count in stored.items() if count and key in awake}, owed)
 
@@ -206,39 +218,6 @@ def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
         notes.reject(url.source_id, *TURNED_AWAY[url.kind], call.received_at)
         return Verdict.FORBIDDEN
     return Verdict.PAUSED if url.pause == "refuse" else Verdict.ACCEPTED
-
-
-def _insert(connection: Connection, rows: list[tuple[int, bytes, int, bytes]]) -> Counter[int]:
-    """Insert events; how many of each source were new."""
-    if connection.dialect.name == "postgresql":
-        return _insert_postgresql(connection, rows)
-    stored: Counter[int] = Counter()
-    # Sorting is stable, so ids follow the order of the body.
-    for source_id, group in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
-        stored[source_id] += connection.exec_driver_sql(
-            "INSERT INTO events (source_id, digest, received_at, body, state) VALUES (?, ?, ?, ?, 0) "
-            "ON CONFLICT (source_id, digest) DO NOTHING",
-            list(group),
-        ).rowcount
-    return stored
-
-
-def _insert_postgresql(connection: Connection, rows: list[tuple[int, bytes, int, bytes]]) -> Counter[int]:
-    # Two writers that insert the same digests in different order would lock each other out, so rows go in by
-    # digest; their ids are drawn before that, so that these still follow the order of receipt.
-    drawn = text("SELECT nextval(pg_get_serial_sequence('events', 'id')) FROM generate_series(1, :count)")
-    ids = sorted(connection.scalars(drawn, {"count": len(rows)}))
-    ordered = sorted(zip(ids, rows, strict=True), key=lambda pair: (pair[1][0], pair[1][1], pair[0]))
-    inserted = connection.exec_driver_sql(
-        "INSERT INTO events (id, source_id, digest, received_at, body, state) "
-        "SELECT *, 0 FROM unnest(%s::bigint[], %s::bigint[], %b::bytea[], %s::bigint[], %b::bytea[]) "
-        "ON CONFLICT (source_id, digest) DO NOTHING RETURNING source_id",
-        (
-            [event_id for event_id, _ in ordered],
-            *([row[column] for _, row in ordered] for column in range(4)),
-        ),
-    )
-    return Counter(inserted.scalars())
 
 
 def _tally(
@@ -269,8 +248,8 @@ def _tally(
     )
 
 
-def _write_notes(connection: Connection, notes: Notes) -> Notes:
-    """Write what was noted; returns what a lock kept out."""
+def _write_notes(connection: Connection, notes: Notes, hurried: bool) -> Notes:
+    """Write what was noted; returns what a lock kept out, or the hurry."""
     _reject(connection, notes)
     for url_id, count in sorted(notes.late.items()):
         connection.execute(
@@ -279,8 +258,8 @@ def _write_notes(connection: Connection, notes: Notes) -> Notes:
             .values(late_calls=WebhookUrl.late_calls + count, last_late_call_at=notes.at)
         )
     touched = sorted(notes.tested.keys() | notes.heard.keys())
-    if not touched:
-        return Notes()
+    if not touched or (hurried and not notes.tested):
+        return Notes(heard=notes.heard)
     free = set(connection.scalars(_FREE, {"sources": touched}))
     _touch(connection, "connection_tested_at", {key: at for key, at in notes.tested.items() if key in free})
     _touch(connection, "last_event_at", {key: at for key, at in notes.heard.items() if key in free})

@@ -31,6 +31,7 @@ STUCK = 3.0  # seconds after which a transaction is a sign that others need not 
 MOST_CALLS = 500  # in one transaction
 MOST_BYTES = 8 * 1024 * 1024  # in one transaction
 MOST_WAITING_BYTES = 64 * 1024 * 1024
+SHOWN_EVERY = 0.3  # seconds between two transactions that say when a source last heard something
 WRITERS = 16  # numbers under which writing processes keep their tallies
 _CONFLICTS = {"40001", "40P01"}  # PostgreSQL: could not serialise, deadlock; both are worth another try
 _TRIES = 3
@@ -46,13 +47,22 @@ class Unavailable(Exception):
 class _Waiting:
     call: Call
     size: int
-    answered: threading.Event = field(default_factory=threading.Event)
     verdict: Verdict | None = None
+    is_answered: bool = False
     given_up: bool = False
+    # Held until there is an answer: what an Event is made of, for a fraction of its price.
+    _held: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._held.acquire()
+
+    def wait(self) -> None:
+        """Wait for the answer, as long as a call waits."""
+        self._held.acquire(timeout=PATIENCE)
 
     def answer(self, verdict: Verdict | None) -> None:
-        self.verdict = verdict
-        self.answered.set()
+        self.verdict, self.is_answered = verdict, True
+        self._held.release()
 
 
 def impatient(engine: Engine) -> Engine:
@@ -87,6 +97,7 @@ class Writer:
         self._notes = Notes()
         self._notes_from = 0.0
         self._busy_since = 0.0
+        self._shown_at = -SHOWN_EVERY
         self._closing = False
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -105,7 +116,7 @@ class Writer:
             self._waiting.append(waiting)
             self._waiting_bytes += waiting.size
             self._wake()
-        waiting.answered.wait(PATIENCE)
+        waiting.wait()
         if waiting.verdict is None:
             waiting.given_up = True
             raise Unavailable("the database does not answer")
@@ -192,12 +203,13 @@ class Writer:
 
     def _commit(self, waiting: Sequence[_Waiting], notes: Notes) -> None:
         calls = [one.call for one in waiting]
+        hurried = bool(calls) and time.monotonic() < self._shown_at + SHOWN_EVERY
         for attempt in range(_TRIES):
             counted = Notes()
             counted.add(notes)
             try:
                 with begin(self._engine) as connection:
-                    written = inbox.write(connection, calls, counted, self._number)
+                    written = inbox.write(connection, calls, counted, self._number, hurried=hurried)
                     reach("ingest.before_commit")
                 break
             except OperationalError as error:
@@ -206,8 +218,10 @@ class Writer:
         reach("ingest.after_commit")
         for one, verdict in zip(waiting, written.verdicts, strict=True):
             one.answer(verdict)
+        if not hurried:
+            self._shown_at = time.monotonic()
         if written.owed:
-            self._keep(written.owed, 0.2)
+            self._keep(written.owed, SHOWN_EVERY)
         if written.stored:
             self._ring(written.stored)
 
@@ -221,7 +235,7 @@ class Writer:
 
 def _refuse(waiting: Sequence[_Waiting]) -> None:
     for one in waiting:
-        if not one.answered.is_set():
+        if not one.is_answered:
             one.answer(None)
 
 
