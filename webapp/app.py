@@ -31,6 +31,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.signatures",
     "webapp.views.rehearsals",
     "webapp.views.syncs",
+    "webapp.views.mappings",
     "webapp.views.retention",
     "webapp.views.imports",
     "webapp.views.deletions",

@@ -98,49 +98,77 @@ def call_of(event: object) -> Call | None:
     """What there is to count of an event; None for one whose type is not imported."""
     if not isinstance(event, dict):
         return None
-    fields = spelled(event)
+    fields = _spelled(event)
     kind = fields.get("type")
     if not isinstance(kind, str) or (kind := clean(kind.strip())) not in CALLS:
         return None
-    found: dict[str, object] = {}
+    told: dict[str, object] = {}
     for place in CALLS[kind]:
         if not place:
             frame = FRAME | {"group_id"} if kind in OF_COMPANIES else FRAME
-            _walk(found, "", {name: value for name, value in fields.items() if name not in frame}, kind)
+            held: object = {name: value for name, value in fields.items() if name not in frame}
         else:
             outer, _, inner = place.partition(".")
             held = fields.get(outer)
             if inner:
-                held = spelled(held).get(inner) if isinstance(held, dict) else None
-            if isinstance(held, dict):
-                _walk(found, f"{place}.", held, kind)
-    return Call(kind, track_name(fields.get("event")) if kind == "track" else "", found)
+                held = _spelled(held).get(inner) if isinstance(held, dict) else None
+        if isinstance(held, dict):
+            _walk(told, f"{place}." if place else "", held, kind, LEVELS)
+    return Call(kind, track_name(fields.get("event")) if kind == "track" else "", told)
 
 
-def _walk(found: dict[str, object], prefix: str, traits: Traits, call: str, levels: int = LEVELS) -> None:
-    for name, value in traits.items():
-        if not says(value):
-            continue
-        path = _path(prefix, name) if len(name) <= LONGEST_NAME else f"{prefix}{key_of(name)}"
-        if path == prefix:
-            continue
-        found[path] = value
-        if isinstance(value, dict):
-            inside = path.removeprefix(prefix)
-            if _holds(call, prefix, inside):
-                _walk(found, f"{path}.", value, call, levels)
-            elif levels > 1:
-                _walk(found, f"{path}.", value, call, levels - 1)
+def _walk(told: dict[str, object], prefix: str, traits: Traits, call: str, levels: int) -> None:
+    # Senders send the same names again and again, so what these come to is worked out once.
+    for path, value in zip(_paths(prefix, tuple(traits)), traits.values(), strict=True):
+        if value.__class__ is str:
+            if path and value and not value.isspace():
+                told[path] = value
+        elif path and says(value):
+            told[path] = value
+            if isinstance(value, dict):
+                deeper = levels - 1 + _holds(call, path)
+                if deeper > 0:
+                    _walk(told, f"{path}.", value, call, deeper)
 
 
-@lru_cache(maxsize=8192)
-def _path(prefix: str, name: str) -> str:
-    return f"{prefix}{key_of(name)}"
+def _paths(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths of names behind a prefix; "" for a name of which no key is left."""
+    return _known_paths(prefix, names) if len(names) <= _MANY else _new_paths(prefix, names)
 
 
-def _holds(call: str, prefix: str, key: str) -> bool:
-    """Whether an object is no level of keys (`containers`)."""
-    if key not in ("company", "address"):
-        return False
-    where = split(call, f"{prefix}{key}.x")
-    return where is not None and containers(call, where[1][:-1]) == len(where[1]) - 1
+def _new_paths(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    keys = map(key_of, names)
+    return tuple(f"{prefix}{key}" if key else "" for key in keys)
+
+
+def _spelled(fields: Traits) -> dict[str, object]:
+    keys = _paths("", tuple(fields))
+    return dict(zip(keys, fields.values(), strict=True)) if len(set(keys)) == len(keys) else spelled(fields)
+
+
+_MANY: Final = 60
+_known_paths: Final = lru_cache(maxsize=2048)(_new_paths)
+
+
+@lru_cache(maxsize=256)
+def _containers() -> frozenset[tuple[str, str]]:
+    """Call and path of each object that is no level of keys (`containers`)."""
+    held = ("company", "address", "company.address")
+    paths = [
+        (call, f"{place}.{each}" if place else each)
+        for call in CALLS
+        for place in CALLS[call]
+        for each in held
+    ]
+    return frozenset(
+        (call, path)
+        for call, path in paths
+        if (where := split(call, f"{path}.x")) and containers(call, where[1][:-1]) == len(where[1]) - 1
+    )
+
+
+def _holds(call: str, path: str) -> bool:
+    return (call, path) in _HOLDING
+
+
+_HOLDING: Final = _containers()

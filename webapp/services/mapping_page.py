@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import wire
 from webapp.domain.mapping import Rule
-from webapp.domain.paths import CALLS, OF_COMPANIES, Call, call_of, fixed
+from webapp.domain.paths import CALLS, OF_COMPANIES, Call, call_of, fixed, split
 from webapp.domain.text import clean, compact, written
 from webapp.domain.tracing import Spot, trace
 from webapp.models import CustomAttribute, Event, PathSighting, Source, User
@@ -74,6 +74,15 @@ class Line:
     coming: list[Place] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which paths somebody wants to see: of this type of call, with this text, only those with a rule."""
+
+    call: str = ""
+    search: str = ""
+    ruled: bool = False
+
+
 @dataclass(slots=True)
 class Totals:
     """What was counted of a source's calls.
@@ -106,31 +115,24 @@ def totals(session: Session, source: Source) -> Totals:
     return Totals({call: calls[call] for call in CALLS if call in calls}, tracks, others, _is(session, older))
 
 
+def arrived(session: Session, source: Source) -> dict[tuple[str, str], int]:
+    """How many calls of Segment's ChartMogul destination told each path; empty when none came."""
+    calls = ("Send Contact", "Send Customer")
+    rows = session.scalars(select(PathSighting).where(_now(source), PathSighting.call.in_(calls)))
+    return {(row.call, row.path): row.count for row in rows if not row.name}
+
+
 def _is(session: Session, condition: Any) -> bool:
     return bool(session.scalar(select(condition)))
 
 
-def lines(
-    session: Session, source: Source, call: str = "", search: str = "", ruled: bool = False, page: int = 1
-) -> tuple[list[Line], int]:
-    """One page of the paths, by call and path.
-
-    Args:
-        session: to read with.
-        source: whose.
-        call: only those of this type of call; empty for all.
-        search: only those with this text in them.
-        ruled: only those that a rule is about.
-        page: which page, from 1 on.
-
-    Returns:
-        The lines, and how many there are on all pages.
-    """
+def lines(session: Session, source: Source, asked: Asked, page: int = 1) -> tuple[list[Line], int]:
+    """One page of the paths, by call and path; the lines, and how many there are on all pages."""
     chosen = mappings.chosen(source)
     query = select(PathSighting).where(_now(source), PathSighting.path.not_in(("", OTHERS)))
     found = {(row.call, row.path): row for row in session.scalars(query)}
     rules = {(rule.call, rule.path): rule for rule in chosen.rules}
-    keys = [key for key in (rules if ruled else found.keys() | rules.keys()) if _wanted(key, call, search)]
+    keys = [key for key in (rules if asked.ruled else found.keys() | rules.keys()) if _wanted(key, asked)]
     order = list(CALLS)
     keys.sort(key=lambda key: (order.index(key[0]), key[1]))
     some = keys[(page - 1) * PAGE : page * PAGE]
@@ -139,8 +141,10 @@ def lines(
 
 def line(session: Session, source: Source, call: str, path: str) -> Line | None:
     """One path; None when no call told it and no rule is about it."""
+    if split(call, path) is None:
+        return None
     query = select(PathSighting).where(_now(source), PathSighting.call == call, PathSighting.path == path)
-    row = session.scalars(query.where(PathSighting.name == "")).one_or_none() if path else None
+    row = session.scalars(query).one_or_none()
     rule = mappings.chosen(source).rule(call, path)
     if row is None and rule is None:
         return None
@@ -164,8 +168,9 @@ def _tail(call: str, path: str) -> str:
     return path.removeprefix(places[0]) if places else path
 
 
-def _wanted(key: tuple[str, str], call: str, search: str) -> bool:
-    return (not call or key[0] == call) and search.lower().replace(" ", "_") in key[1] and key[0] in CALLS
+def _wanted(key: tuple[str, str], asked: Asked) -> bool:
+    call, path = key
+    return (not asked.call or call == asked.call) and asked.search.lower().replace(" ", "_") in path
 
 
 def _now(source: Source) -> Any:

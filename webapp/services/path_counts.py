@@ -21,31 +21,30 @@ Key = tuple[str, str, str]
 class Tally:
     """What some events told, counted in memory."""
 
-    __slots__ = ("seen",)
+    __slots__ = ("received_at", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[Key, list[int]] = {}
-        """Calls, the first event's id, the last one's, and when that was received."""
+        """Calls, the first event's id, and the last one's."""
+        self.received_at: dict[int, int] = {}
+        """When each event was received."""
 
     def add(self, event_id: int, event: object, received_at: int) -> None:
         """Count one event, as it was decoded. Ids come in ascending order."""
         call = call_of(event)
         if call is None:
             return
-        kind = call.type
-        keys = [(path, kind, "") for path in call.told]
-        keys.append(("", kind, ""))
-        if call.name:
-            keys.append(("", kind, call.name))
-        seen = self.seen
+        self.received_at[event_id] = received_at
+        kind, seen = call.type, self.seen
+        keys = [("", kind, ""), ("", kind, call.name)] if call.name else [("", kind, "")]
+        keys += [(path, kind, "") for path in call.told]
         for key in keys:
             counted = seen.get(key)
             if counted is None:
-                seen[key] = [1, event_id, event_id, received_at]
+                seen[key] = [1, event_id, event_id]
             else:
                 counted[0] += 1
                 counted[2] = event_id
-                counted[3] = received_at
 
 
 def note(connection: Connection, source_id: int, generation: int, tally: Tally) -> None:
@@ -58,7 +57,7 @@ def note(connection: Connection, source_id: int, generation: int, tally: Tally) 
     if over:
         _put_together(tally, over)
         known = _known(connection, source_id, generation, tally)
-    rows = [_row(source_id, generation, key, counted, known.get(key)) for key, counted in tally.seen.items()]
+    rows = [_row(source_id, generation, key, tally, known.get(key)) for key in tally.seen]
     upsert(connection, PathSighting, rows, ("source_id", "generation", "path", "call", "name"))
 
 
@@ -87,12 +86,12 @@ def _put_together(tally: Tally, over: set[Key]) -> None:
         counted = tally.seen.pop((path, call, name))
         others = tally.seen.setdefault((OTHERS, call, ""), [0, *counted[1:]])
         others[0] += counted[0]
-        others[1] = min(others[1], counted[1])
-        others[2], others[3] = max(others[2:], counted[2:])
+        others[1], others[2] = min(others[1], counted[1]), max(others[2], counted[2])
 
 
-def _row(source_id: int, generation: int, key: Key, counted: list[int], known: Any) -> dict[str, Any]:
-    count, first, last, at = counted
+def _row(source_id: int, generation: int, key: Key, tally: Tally, known: Any) -> dict[str, Any]:
+    count, first, last = tally.seen[key]
+    at = tally.received_at[last]
     if known is not None:
         count, first = count + known.count, min(first, known.first_event_id)
         last, at = max((last, at), (known.last_event_id, known.last_at))

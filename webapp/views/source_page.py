@@ -14,7 +14,13 @@ from webapp.models.source import KEY, POLICIES, URL
 from webapp.security import current_user, public_base
 from webapp.services import source_summary, sources, tokens
 
-TABS = (("customers", "Customers"), ("contacts", "Contacts"), ("events", "Events"), ("settings", "Settings"))
+TABS = (
+    ("customers", "Customers"),
+    ("contacts", "Contacts"),
+    ("events", "Events"),
+    ("mapping", "Mapping"),
+    ("settings", "Settings"),
+)
 
 
 def source_or_404(source_id: str) -> Source:
@@ -30,7 +36,7 @@ def frame(source: Source, tab: str) -> dict[str, Any]:
 
     Args:
         source: whose page it is.
-        tab: `customers`, `contacts`, `events` or `settings`; another word selects none.
+        tab: `customers`, `contacts`, `events`, `mapping` or `settings`; another word selects none.
 
     Returns:
         For the template: `source`, `summary` (`source_summary.Summary`), `tab`, `source_tabs`, `policies`
