@@ -32,6 +32,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.rehearsals",
     "webapp.views.syncs",
     "webapp.views.mappings",
+    "webapp.views.previews",
     "webapp.views.retention",
     "webapp.views.imports",
     "webapp.views.deletions",

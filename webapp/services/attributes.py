@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import writing
 from webapp.domain.attributes import TYPES, shown, widen
-from webapp.models import AttributeIndex, AttributeSighting, Contact, CustomAttribute, Customer, Source
+from webapp.models import AttributeIndex, AttributeSighting, Contact, CustomAttribute, Customer, Source, now
 from webapp.models.attribute import ENTITIES, READY
 from webapp.services import audit, counting, visibility
 
@@ -258,5 +258,7 @@ def _set(
             session.add(row)
         if getattr(row, setting) != value:
             setattr(row, setting, value)
+            if setting == "ignored":
+                row.changed_at = now()
             audit.record(session, code, by, key=key, entity=entity)
         session.commit()

@@ -7,7 +7,7 @@ sees a half-empty table. A cancelled re-sync goes through the same persons again
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select, update
@@ -17,59 +17,12 @@ from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
 from webapp.failpoints import reach
 from webapp.models import Company, Contact, DataSourceCustomer, Person, Source, Sync, now
+from webapp.services import attribute_changes
 from webapp.services.identities import persons_by_uuid
 from webapp.services.merging import leave
 from webapp.services.placing import CompanyView, Placed, Placing
 
 MISPLACED = "misplaced"
-
-
-@dataclass(slots=True, frozen=True)
-class Preview:
-    """What a re-sync would change, in rows."""
-
-    customers_appear: int = 0
-    customers_go: int = 0
-    contacts_appear: int = 0
-    contacts_go: int = 0
-    waiting: int = 0
-    """Persons who will wait for a company afterwards."""
-
-
-def preview(connection: Connection, source: Source, policy: str) -> Preview:
-    """Count what applying a policy would change, from persons alone; nothing is written."""
-    alone = _alone(connection, source)
-    own = (
-        connection.scalar(
-            select(func.count())
-            .select_from(DataSourceCustomer)
-            .where(DataSourceCustomer.source_id == source.id, DataSourceCustomer.kind == "person")
-        )
-        or 0
-    )
-    if policy == USER:
-        return Preview(customers_appear=alone - own, contacts_appear=alone - own)
-    return Preview(customers_go=own, contacts_go=own, waiting=alone)
-
-
-def _alone(connection: Connection, source: Source) -> int:
-    """How many persons can be imported and are attached to no company."""
-    query = (
-        select(func.count())
-        .select_from(Person)
-        .where(
-            Person.source_id == source.id,
-            Person.generation == source.generation,
-            Person.company.is_(None),
-            Person.user_id.is_not(None) | Person.email.is_not(None),
-        )
-    )
-    return connection.scalar(query) or 0
-
-
-def waiting(connection: Connection, source: Source) -> int:
-    """How many persons wait for a company."""
-    return _alone(connection, source) if source.applied_policy == COMPANY else 0
 
 
 def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
@@ -105,7 +58,7 @@ def _begin(connection: Connection, sync: Any) -> int | None:
         finish(connection, sync, "cancelled")
         return None
     source = _source(connection, sync)
-    brief = sync.policy != sync.previous_policy
+    brief = sync.policy != sync.previous_policy and not attribute_changes.pending(connection, source)
     models = (Person,) if brief else (Company, Person)
     total = sum(_count(connection, model, source) for model in models)
     connection.execute(update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.policy))
@@ -214,6 +167,9 @@ def _count(connection: Connection, model: Any, source: Any) -> int:
 
 def finish(connection: Connection, sync: Any, state: str) -> None:
     """Close a piece of work, with what changed in counts."""
+    if state == "done" and sync.phase != MISPLACED:  # everybody was placed again
+        placed = update(Source).where(Source.id == sync.source_id)
+        connection.execute(placed.values(attributes_applied_at=sync.started_at))
     connection.execute(update(Sync).where(Sync.id == sync.id).values(state=state, finished_at=now()))
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.models import Source, Sync, now
+from webapp.domain import mapping as mappings
+from webapp.models import Source, Sync, User, now
+from webapp.models.source import POLICIES
 from webapp.models.sync import OPEN
+from webapp.services.audit import COMMAND_LINE
 
 if TYPE_CHECKING:
-    from webapp.services.resync import Preview
+    from webapp.services.previews import Preview
 
 SHOWN = 10
 SILENT_AFTER = 5_000_000
@@ -44,6 +47,27 @@ def find(session: Session, source: Source, sync_id: int) -> Sync | None:
 def state_in_words(sync: Sync) -> str:
     """What became of it so far."""
     return _STATES.get(sync.state, sync.state)
+
+
+def why_in_words(sync: Sync) -> str:
+    """Why it was asked for, as far as that can be told: what had been chosen since the tables were made."""
+    reasons = []
+    if sync.policy and sync.policy != sync.previous_policy:
+        reasons.append(f"“{POLICIES[sync.policy]}” was chosen")
+    if sync.kind == "rebuild" and not mappings.same(sync.mapping, sync.previous_mapping):
+        reasons.append("another mapping was chosen")
+    if keys := (sync.result or {}).get("attributes"):
+        named = ", ".join(keys[:3]) + (" …" if len(keys) > 3 else "")
+        reasons.append(f"attributes were ignored or imported again: {named}")
+    return "; ".join(reasons) or "Asked for with nothing changed"
+
+
+def askers(session: Session, syncs: Sequence[Sync]) -> dict[int, str]:
+    """Who asked for each piece of work, by its id: an e-mail address."""
+    ids = {sync.user_id for sync in syncs if sync.user_id is not None}
+    found = session.execute(select(User.id, User.email).where(User.id.in_(ids)))
+    emails = {row.id: row.email for row in found}
+    return {sync.id: emails.get(sync.user_id or 0, COMMAND_LINE) for sync in syncs}
 
 
 def silent(sync: Sync) -> bool:

@@ -18,11 +18,11 @@ from webapp.database import CROWDED, begin
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
-from webapp.services import deletion, detaching, packing, rebuild, resync
+from webapp.services import attribute_changes, deletion, detaching, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.pacing import Batch, Pace
+from webapp.services.previews import Preview, preview, waiting
 from webapp.services.projection import never
-from webapp.services.resync import Preview, preview, waiting
 
 __all__ = [
     "CannotRebuild",
@@ -77,6 +77,7 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
         if running is None:
             raise LookupError("This source is being deleted.")
         return running
+    changed = [each.key for each in attribute_changes.pending(session, source)]
     sync = Sync(
         source_id=source.id,
         kind=kind,
@@ -87,7 +88,7 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
         previous_mapping=source.applied_mapping,
         user_id=user_id,
         created_at=now(),
-        result={},
+        result={"attributes": changed} if changed else {},
     )
     session.add(sync)
     session.flush()

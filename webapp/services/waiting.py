@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -39,15 +40,19 @@ def number(session: Session, source: Source) -> Count:
     return count(session, Person, outcomes.waiting(source))
 
 
-def page(session: Session, source: Source, before: int | None = None) -> tuple[list[Waiting], int | None]:
+def page(
+    session: Session, source: Source, before: int | None = None, which: Any = None
+) -> tuple[list[Waiting], int | None]:
     """Some of the people who wait, the latest first, and the `before` of the next page.
 
     Args:
         session: to read with.
         source: whose people.
         before: only those whose row is older than this id.
+        which: a condition on persons; those who wait now unless given.
     """
-    query = select(Person).where(outcomes.waiting(source)).order_by(Person.id.desc()).limit(PAGE + 1)
+    which = outcomes.waiting(source) if which is None else which
+    query = select(Person).where(which).order_by(Person.id.desc()).limit(PAGE + 1)
     if before is not None:
         query = query.where(Person.id < before)
     persons = list(session.scalars(query))

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.extensions import db
 from webapp.models.attribute import ENTITIES
 from webapp.security import current_user, go_to, viewer_may
-from webapp.services import attribute_indexes, attributes
+from webapp.services import attribute_changes, attribute_indexes, attributes
 from webapp.views.source_page import is_part
 
 bp = Blueprint("attributes", __name__, url_prefix="/attributes")
@@ -41,6 +41,21 @@ def hide(entity: str, key: str) -> ResponseReturnValue:
     attributes.hide(db.session(), entity, key, hidden, current_user.id)
     flash(f"“{key}” is no column any more." if hidden else f"“{key}” is a column again.")
     return go_to(url_for(".index", of=entity))
+
+
+@bp.get("/<any(customer, contact):entity>/<key>/ignoring")
+def ask(entity: str, key: str) -> ResponseReturnValue:
+    """Say how many records would lose the value, or gain it, before anything is saved."""
+    _known_or_404(entity, key)
+    ignoring = request.args.get("on") != "0"
+    return render_template(
+        "attributes/ignoring.html",
+        entity=entity,
+        key=key,
+        ignoring=ignoring,
+        concerned=attribute_changes.concerned(db.session(), entity, key, ignoring),
+        sources=attribute_changes.tellers(db.session(), entity, key),
+    )
 
 
 @bp.post("/<any(customer, contact):entity>/<key>/ignoring")

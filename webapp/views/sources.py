@@ -12,7 +12,7 @@ from webapp.forms.sources import GRACE_CHOICES, PAUSE_CHOICES, POLICY_CHOICES, S
 from webapp.models import Source, now
 from webapp.models.source import KEY, MICROS_PER_HOUR, URL
 from webapp.security import current_user, public_base, viewer_may
-from webapp.services import event_list, source_summary, sources, sync_log, syncs, tokens
+from webapp.services import attribute_changes, event_list, source_summary, sources, sync_log, syncs, tokens
 from webapp.views import retention
 from webapp.views.source_page import (
     frame,
@@ -117,7 +117,9 @@ def _settings(source: Source, form: SourceForm) -> str:
         rejections=sources.rejections(session, source),
         retention=retention.context(source) if current_user.is_administrator else None,
         sync=syncs.open_sync(session, source.id),
-        syncs=sync_log.history(session, source),
+        syncs=(past := sync_log.history(session, source)),
+        askers=sync_log.askers(session, past),
+        pending=attribute_changes.pending(session, source),
         **_ways_in(source),
         **frame(source, "settings"),
     )

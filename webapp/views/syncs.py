@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
 from webapp.models import Source, Sync
+from webapp.models.source import POLICIES
 from webapp.security import current_user, go_to, viewer_may
-from webapp.services import long_work, resync, sync_log
+from webapp.services import attribute_changes, long_work, previews, sync_log
 from webapp.views.source_page import frame, is_part, source_or_404, start
 
 bp = Blueprint("syncs", __name__, url_prefix="/sources/<source_id>/syncs")
@@ -23,9 +24,12 @@ def new(source_id: str) -> ResponseReturnValue:
     """Show what will change before it happens."""
     source = source_or_404(source_id)
     kind = "rebuild" if request.args.get("kind") == "rebuild" else "resync"
-    preview = resync.preview(db.session().connection(), source, source.policy)
+    shown = {
+        "preview": previews.preview(db.session(), source, source.policy),
+        "pending": attribute_changes.pending(db.session(), source),
+    }
     template = "syncs/_question.html" if is_part() else "syncs/new.html"
-    return render_template(template, kind=kind, preview=preview, **frame(source, "settings"))
+    return render_template(template, kind=kind, **shown, **frame(source, "settings"))
 
 
 @bp.post("")
@@ -68,7 +72,7 @@ def _sync_or_404(source: Source, sync_id: int) -> Sync:
 
 
 def _words() -> dict[str, Any]:
-    return {"sync_log": sync_log}
+    return {"sync_log": sync_log, "policies": POLICIES}
 
 
 def register(app: Flask) -> None:
