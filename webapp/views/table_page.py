@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import structlog
 from flask import Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from webapp.extensions import db
 from webapp.models import Source, now
 from webapp.security import current_user
 from webapp.services import attribute_indexes, export, saved_views, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
+from webapp.views import bulk
 from webapp.views.arguments import instant
 from webapp.views.filters import iso
 from webapp.views.source_page import frame, is_part
+
+log = structlog.get_logger(__name__)
 
 PART = "tables/_answer.html"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -102,7 +107,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
     asked = request.args.get("page", "")
     cursor = Cursor.load(asked, secret) if asked else None
     page = tables.page(scope, cursor)
-    attribute_indexes.ask(db.engine, table.one, view.custom)
+    _ask_for_indexes(table, view)
 
     def url(of: View, cursor: Cursor | None = None) -> str:
         return address(table, source, of.args | ({"page": cursor.dump(secret)} if cursor else {}))
@@ -130,8 +135,18 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "operators": tables.OPERATORS,
         "sizes": tables.SIZES,
         "of_one_source": source,
+        "bulk_actions": bulk.actions(table),
+        "bulk_href": address(table, source, {}, "bulk"),
+        "this_page": url(view, cursor),
         "is_customers": table is CUSTOMERS,
     }
+
+
+def _ask_for_indexes(table: Table, view: View) -> None:
+    try:
+        attribute_indexes.ask(db.engine, table.one, view.custom)
+    except OperationalError:
+        log.info("table.index_not_asked_for", reason="the database was busy; the next page asks again")
 
 
 def _news_address(table: Table, source: Source | None, view: View, since: int, fill: bool = False) -> str:

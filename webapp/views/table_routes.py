@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from webapp.models import Source
 from webapp.security import viewer_may
 from webapp.services.tables import Table
-from webapp.views import table_page
+from webapp.views import bulk, table_page
 from webapp.views.source_page import source_or_404
 
 Answer = Callable[[Table, Source | None], ResponseReturnValue]
@@ -26,10 +26,19 @@ ROUTES: tuple[tuple[str, str, str, Answer], ...] = (
 
 def add(bp: Blueprint, table: Table) -> None:
     """Give a blueprint its table: `/contacts.csv`, `/sources/<source id>/contacts/news` and the others."""
+    _add_bulk(bp, table)
     for suffix, of_account, of_source, answer in ROUTES:
         view = _view(answer, table)
         bp.add_url_rule(f"/{bp.name}{suffix}", of_account, view)
         bp.add_url_rule(f"/sources/<source_id>/{bp.name}{suffix}", of_source, view)
+
+
+def _add_bulk(bp: Blueprint, table: Table) -> None:
+    def view(source_id: str | None = None) -> ResponseReturnValue:
+        return bulk.change(table, source_or_404(source_id) if source_id is not None else None)
+
+    bp.add_url_rule(f"/{bp.name}/bulk", "bulk", view, methods=["POST"])
+    bp.add_url_rule(f"/sources/<source_id>/{bp.name}/bulk", "bulk_of_source", view, methods=["POST"])
 
 
 def _view(answer: Answer, table: Table) -> Callable[..., ResponseReturnValue]:

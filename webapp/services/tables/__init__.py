@@ -1,5 +1,6 @@
 """The data tables: which columns there are, what a view of one asks for, and the rows that answer it."""
 
+from webapp.services.tables.choosing import MOST, TooMany, all_of, chosen
 from webapp.services.tables.columns import CONTACTS, CUSTOMERS, Column, Table, columns_of, text_of, value_of
 from webapp.services.tables.cursor import Cursor
 from webapp.services.tables.filters import ALONE, OPERATORS, Filter
@@ -12,6 +13,7 @@ __all__ = [
     "ALONE",
     "CONTACTS",
     "CUSTOMERS",
+    "MOST",
     "OPERATORS",
     "SIZES",
     "Column",
@@ -22,7 +24,10 @@ __all__ = [
     "Record",
     "Scope",
     "Table",
+    "TooMany",
     "View",
+    "all_of",
+    "chosen",
     "columns_of",
     "counted",
     "ids_of",

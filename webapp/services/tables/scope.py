@@ -37,6 +37,7 @@ class Scope:
         connection: to read with.
         view: what is asked for.
         source_id: of the table of one source; None for the account's.
+        seen: what may be seen at all, of the source.
         conditions: all that a row must meet.
         ways: the indexes that lead to its rows.
         whole: whether nothing is left out but other sources' rows.
@@ -45,6 +46,7 @@ class Scope:
     connection: Connection
     view: View
     source_id: int | None
+    seen: ColumnElement[bool]
     conditions: tuple[ColumnElement[bool], ...]
     ways: tuple[Way, ...]
     whole: bool
@@ -124,7 +126,7 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     merged = model is Customer and source_id is not None
     mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
     whole = not view.narrowed and not mixed and not visibility.unseen(connection)
-    return Scope(connection, view, source_id, tuple(conditions), tuple(ways), whole)
+    return Scope(connection, view, source_id, seen, tuple(conditions), tuple(ways), whole)
 
 
 def _matching(view: View, texts: list[str]) -> ColumnElement[bool]:
