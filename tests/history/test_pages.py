@@ -6,6 +6,8 @@ import json
 
 import pytest
 from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from tests.history import support
 from tests.people import csrf_token, post, signed_in
@@ -36,9 +38,9 @@ def upload(client, source, *contents, token=None):
     """Send files by the form."""
     path = f"/sources/{source}/imports"
     token = csrf_token(client, path) if token is None else token
-    given = [(io.BytesIO(content), f"part {n}.gz") for n, content in enumerate(contents)]
-    data = {"csrf_token": token, "files": given}
-    return client.post(path, data=data, content_type="multipart/form-data")
+    given = [FileStorage(io.BytesIO(content), f"part {n}.gz") for n, content in enumerate(contents)]
+    boundary, body = encode_multipart({"csrf_token": token, "files": given})
+    return client.post(path, data=body, content_type=f"multipart/form-data; boundary={boundary}")
 
 
 def inspected(client, engine, settings, source, *contents):
@@ -65,7 +67,7 @@ def test_from_the_upload_to_the_report(app, engine, settings, client, source):
     running.run(engine, import_id, settings=settings)
     page = soup(client.get(address))
     assert text(page, "#found .figures") == "Calls 120 Could not be read 1"
-    assert text(page, "#unreadable") == "part 1.gz, line 1: it is not JSON (character 9)"
+    assert text(page, "#unreadable") == "part 1.gz, line 1: it is not JSON (character 8)"
     assert "30 page" in text(page, "#found")
     assert [row.get_text(" ", strip=True) for row in page.select("#choose .check")] == [
         *("identify (30)", "group (30)", "track (30)", "All of them", "Only these events", "Signed Up (30)"),
@@ -94,7 +96,7 @@ def test_from_the_upload_to_the_report(app, engine, settings, client, source):
     page = soup(client.get(address))
     assert not page.select_one("#asked").has_attr("hx-trigger")
     report = client.get(page.select_one("#report [download]")["href"])
-    assert report.data == b"file,line,reason\r\npart 1.gz,1,it is not JSON (character 9)\r\n"
+    assert report.data == b"file,line,reason\r\npart 1.gz,1,it is not JSON (character 8)\r\n"
     assert folders(settings) == []
     with engine.connect() as connection:
         assert "source.imported" in connection.scalars(select(AuditLine.action)).all()

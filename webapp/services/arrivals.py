@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.models import Event, Source
+from webapp.models import Event, Import, Source
 from webapp.models.event import PENDING
 from webapp.services import outcomes
 
@@ -34,8 +34,11 @@ def first(session: Session, source: Source) -> Arrival:
     """The first event that a source was sent and still has; what was imported shows no connection."""
     wanted = select(Event).where(Event.source_id == source.id).limit(1)
     event = session.scalars(wanted.order_by(Event.id)).first()
-    if event is None or source.first_event_at is None:
+    if event is None:
         return Arrival()
-    if event.received_at < source.first_event_at:  # imported before; of those that were sent, the last will do
-        event = session.scalars(wanted.order_by(Event.id.desc())).one()
+    if session.scalar(select(Import.id).where(Import.source_id == source.id).limit(1)):
+        if source.first_event_at is None:
+            return Arrival()
+        if event.received_at < source.first_event_at:  # it was imported; of those sent the last will do
+            event = session.scalars(wanted.order_by(Event.id.desc())).one()
     return Arrival(event, outcomes.of(session.connection(), source, [event])[event.id].sentence)
