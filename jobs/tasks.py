@@ -89,7 +89,7 @@ def run_automation(run_id: int) -> None:
     bell = queue.bell(settings.redis_url)
     bell.answered(queue.RUN, run_id)
     with _reported("automation", run_id, bell):
-        give_way = GiveWay(engine)
+        give_way = GiveWay(bell)
         runs.run(engine, run_id, stop=give_way)
         if give_way.asked:
             bell.automate(run_id)
@@ -144,8 +144,8 @@ class Deadline:
 class GiveWay:
     """Says stop when other long work waits for the one worker, and remembers that it did."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, bell: queue.Bell) -> None:
+        self._bell = bell
         self._looked_at = time.monotonic()
         self.asked = False
 
@@ -154,7 +154,7 @@ class GiveWay:
             return True
         if time.monotonic() - self._looked_at >= SLICE:
             self._looked_at = time.monotonic()
-            self.asked = bool(syncs.stalled(self._engine))
+            self.asked = self._bell.lengths().get(queue.SYNCS, 0) > 0
         return self.asked
 
 
