@@ -1,7 +1,8 @@
 """The frame around every page: who may see it, and what the browser may do with it.
 
 Deny by default. A view that says nothing is for administrators. `@public` opens it to everybody,
-`@viewer_may` lets viewers read it, `@viewer_may_change` lets them send its form too.
+`@viewer_may` lets viewers read it, `@viewer_may_change` lets them send its form too. Views of the API say
+which keys open them (`views/api/gate.py`); no session does.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 COOKIE = "tributary_session"
 FORM_COOKIE = "tributary_form"
+KEY_READS, KEY_WRITES = "key reads", "key writes"
+"""Access of the API's views: with any key, or with one that may write."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HTMX_URL = "https://cdn.jsdelivr.net/npm/htmx.org@2.0.11/dist/htmx.min.js"
 LARGEST_FORM = 1024 * 1024
@@ -190,7 +193,7 @@ def _guard() -> Response | None:
     if endpoint is None or endpoint == "static":  # no such address or method, which the error pages say
         return None
     access = getattr(current_app.view_functions[endpoint], "access", "administrator")
-    if access == "public":
+    if access in ("public", KEY_READS, KEY_WRITES):  # the API's gate asks for the key
         return None
     who = _who()
     if who is None:

@@ -1,6 +1,7 @@
 """Tables, and the verbs of one row. Importing this package makes every table known."""
 
 from webapp.models.account import Invitation, Login, User
+from webapp.models.api_key import ApiKey
 from webapp.models.attribute import AttributeIndex, AttributeSighting, CustomAttribute
 from webapp.models.audit import AuditLine
 from webapp.models.automation import Automation, AutomationRun, FreeMailDomain, Match, MatchKey
@@ -20,6 +21,7 @@ from webapp.models.sync import Sync
 
 __all__ = [
     "SORTED",
+    "ApiKey",
     "AttributeIndex",
     "AttributeSighting",
     "AuditLine",

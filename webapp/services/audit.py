@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ SENTENCES = {
     "user.password_changed": "changed their password",
     "user.renamed": "changed their name",
     "source.added": "added the source {name}",
+    "source.billing_added": "added the billing source {name}",
     "source.renamed": "renamed the source {old} to {name}",
     "source.policy_changed": "set the policy of {name} to “{policy}”",
     "source.mapped": "sent {path} of {call} calls of {name} to {to}",
@@ -58,6 +61,8 @@ SENTENCES = {
     "automation.undone": "switched the automation “{rule}” off and undid its merges",
     "automation.removed": "removed the automation “{rule}”",
     "automation.free_mail_changed": "changed the list of free-mail domains: {domains}",
+    "api_key.made": "made the API key {name}, which may {scope}",
+    "api_key.revoked": "revoked the API key {name}",
     "attribute.hidden": "hid the custom attribute {key} of {entity}s",
     "attribute.shown": "showed the custom attribute {key} of {entity}s again",
     "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
@@ -70,14 +75,18 @@ WORDS: dict[str, Callable[[Any], str]] = {
 }
 # Codes whose own words are not those of the pages.
 LABELS = {
+    "api_key.made": "API key made",
+    "api_key.revoked": "API key revoked",
     "attribute.heeded": "Attribute imported again",
     "source.resynced": "Source re-synced",
+    "source.billing_added": "Billing source added",
     "source.key_regenerated": "Write key regenerated",
     "source.signatures_asked": "Signatures asked for",
     "source.signatures_unasked": "Signatures no longer asked for",
     "source.test_event_sent": "Test event sent",
 }
 COMMAND_LINE = "Command line"
+_acting: ContextVar[str | None] = ContextVar("acting", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,16 @@ class _Details(dict[str, Any]):
         return WORDS.get(key, str)(value)
 
 
+@contextmanager
+def acting(program: str) -> Iterator[None]:
+    """Inside this block a line without a user tells of this program, such as `API key Billing`."""
+    token = _acting.set(program)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 def record(
     session: Session | Connection,
     action: str,
@@ -124,13 +143,15 @@ def record(
     Args:
         session: an ORM session or a connection; it is not committed here.
         action: a code of `SENTENCES`, such as `source.added`.
-        user_id: who did it; None for the command line.
+        user_id: who did it; None for the command line, or for the program that acts (`acting`).
         source_uuid: of the source it was done to, without the prefix.
         details: what the sentence names. Never a secret, never what a source told about people.
     """
     if user_id is not None:
         # Kept beside the id, so that a line still says whose act it was once the account is gone.
         details.setdefault("by", session.scalar(select(User.email).where(User.id == user_id)))
+    elif (program := _acting.get()) is not None:
+        details.setdefault("by", program)
     session.execute(
         insert(AuditLine).values(
             at=now(), user_id=user_id, action=action, source_uuid=source_uuid, details=details

@@ -111,6 +111,27 @@ def add(
     return source
 
 
+def add_billing(session: Session, name: str, by: int | None = None) -> Source:
+    """Add a billing source: what it tells comes by file or over the API.
+
+    Args:
+        session: of the caller; what it has read so far is read again.
+        name: as typed; blanks around it are taken off.
+        by: the id of the user who adds it; None for the command line and the API.
+
+    Raises:
+        Refused: the name is empty, too long, unreadable or taken.
+    """
+    name = checked_name(name)
+    with write(session), _name_is_free(name):
+        source = Source(uuid=new_uuid(), name=name, name_key=name_key(name), kind="billing", created_at=now())
+        source.policy = source.applied_policy = "user"  # says nothing of a billing source
+        session.add(source)
+        session.flush()
+        audit.record(session, "source.billing_added", by, source.uuid, name=name)
+    return source
+
+
 def rename(session: Session, source: Source, name: str, by: int | None = None) -> bool:
     """Give a source another name; False when it has that name already.
 

@@ -1,6 +1,6 @@
-"""The secrets by which a source is called: the one in its webhook URL, and its write key.
+"""Secrets: those by which a source is called, in its webhook URL and as its write key, and keys of the API.
 
-Made here, kept as digests and under seal, shown to administrators.
+Made here, kept as digests. Those of a source are kept under seal too, and shown to administrators.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def key_digest(key: str) -> bytes:
     They are never those of a webhook URL, so neither secret opens the other's door.
     """
     return digest(f"write key {key}")
+
+
+def api_key_digest(key: str) -> bytes:
+    """What an API key is looked up by, 32 bytes; never that of a URL or a write key."""
+    return digest(f"api key {key}")
 
 
 def seal(secret_key: str, token: str) -> bytes:

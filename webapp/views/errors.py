@@ -1,4 +1,4 @@
-"""Errors as pages: what happened, what was kept, what to do."""
+"""Errors as pages, or as JSON where the API was called: what happened, what was kept, what to do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
 from webapp.extensions import db, limiter
+from webapp.views.api import answers
 from webapp.views.filters import duration
 
 PAGES = frozenset({400, 403, 404, 405, 413, 422, 429, 500, 503})
@@ -75,6 +76,8 @@ def _log(exc_info: Any) -> None:
 def _page(
     page: int, status: int, message: str | None = None, headers: dict[str, str] | None = None
 ) -> ResponseReturnValue:
+    if answers.of_the_api():
+        return answers.refusal(answers.ApiError(status, message, headers=headers))
     # Error pages show nobody's name, so that they need no database.
     g.setdefault("signed_in", None)
     response = make_response(render_template(f"errors/{page}.html", message=message), status)

@@ -14,6 +14,7 @@ ENTRIES = (
     ("contacts.index", "Contacts", "contact", "", False),
     ("sources.index", "Sources", "plug", SETTINGS, False),
     ("attributes.index", "Custom attributes", "sliders-horizontal", SETTINGS, False),
+    ("api_keys.index", "API keys", "key-round", SETTINGS, True),
     ("users.index", "Users", "user-cog", SETTINGS, True),
     ("audit.index", "Audit log", "scroll-text", SETTINGS, True),
 )

@@ -109,6 +109,28 @@ def put_subscriptions(connection: Connection, source_id: int, told: Sequence[Sub
     return len(rows.keys() - before.keys())
 
 
+def named(connection: Connection, source_id: int, external_id: str) -> Any | None:
+    """The row of the subscription that a source names so; None when there is none."""
+    query = select(Subscription.__table__).where(Subscription.source_id == source_id)
+    return connection.execute(query.where(Subscription.external_id == external_id)).first()
+
+
+def told_of(row: Any) -> SubscriptionTold:
+    """What its source says of a subscription, by its row."""
+    return SubscriptionTold(
+        external_id=row.external_id,
+        origin_uuid=row.origin_uuid,
+        amount=Decimal(row.amount),
+        currency=row.currency,
+        interval_unit=row.interval_unit,
+        interval_count=row.interval_count,
+        start_at=row.start_at,
+        end_at=row.end_at,
+        past_due=row.past_due,
+        plan_id=row.plan_id,
+    )
+
+
 def remove_subscriptions(connection: Connection, ids: Iterable[int]) -> None:
     """Delete subscriptions with their MRR adjustments, in the caller's transaction."""
     rows = select_in(connection, select(Subscription.__table__), Subscription.id, ids)
