@@ -110,7 +110,7 @@ def run_import(import_id: int) -> None:
     bell = queue.bell(settings.redis_url)
     bell.answered(queue.IMPORT, import_id)
     with _reported("import", import_id, bell):
-        give_way = GiveWay(engine)
+        give_way = GiveWay(bell)
         imports.run(engine, import_id, settings=settings, stop=give_way, ring=bell.ring)
         if give_way.asked:
             bell.take_in(import_id)
