@@ -2,7 +2,7 @@
 // pages, `?` shows them all. And while rows are on their way, those shown say that they are old.
 (() => {
   "use strict";
-  const TYPING = "input, textarea, select, [contenteditable]";
+  const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
   const MOVES = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
   let kept = null; // the label of a menu that stays open over a swap
 

@@ -3,7 +3,7 @@
 // Escape. Without this file the links, the Apply button and the menus' own summaries do the same.
 (() => {
   "use strict";
-  const TYPING = "input, textarea, select, [contenteditable]";
+  const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey) {
