@@ -1,40 +1,41 @@
-"""Arms places of `webapp/failpoints.py` in a process: `python -m tests.faults.arming jobs.worker syncs`.
+"""Arms places of `webapp/failpoints.py` in real processes, and in all that these start.
 
-The program named runs as it always does, and dies by SIGKILL at the places that TRIBUTARY_FAILPOINTS names:
-`resync.mid_batch:3,drain.after_commit` is the third time of the one and the first time of the other. The variable
-is read here alone; a program that is started without this module does not know it.
+`armed("resync.mid_batch:3,drain.after_commit")` is the environment of a program that dies by SIGKILL the
+third time it comes to the one place, or the first time to the other. Nothing in the program knows the
+variable: it is read here alone, by a Python that was told to look into `tests/faults/armed` at its start.
 """
 
 from __future__ import annotations
 
 import os
-import runpy
 import signal
-import sys
+from pathlib import Path
 
 from webapp import failpoints
 
 VARIABLE = "TRIBUTARY_FAILPOINTS"
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def places(text: str) -> dict[str, int]:
-    """What the variable names: `{"resync.mid_batch": 3, "drain.after_commit": 1}`."""
+def armed(places: str) -> dict[str, str]:
+    """What the environment of a program needs besides its settings to die at some places."""
+    return {VARIABLE: places, "PYTHONPATH": f"{ROOT}/tests/faults/armed:{ROOT}"}
+
+
+def arm(places: str | None = None) -> None:
+    """Arm places of this process.
+
+    Args:
+        places: as for `armed`; what the environment says unless given.
+    """
+    failpoints.arm(_places(os.environ.get(VARIABLE, "") if places is None else places), _die)
+
+
+def _places(text: str) -> dict[str, int]:
     pairs = (each.strip().partition(":") for each in text.split(",") if each.strip())
     return {name: int(times or 1) for name, _, times in pairs}
 
 
-def die(_place: str) -> None:
+def _die(_place: str) -> None:
     """End this process as the kernel would: no handler, no rollback, no farewell."""
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def main() -> None:
-    """Arm, then become the program of the first argument."""
-    failpoints.arm(places(os.environ.get(VARIABLE, "")), die)
-    _, program, *arguments = sys.argv
-    sys.argv = [program, *arguments]
-    runpy.run_module(program, run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    main()

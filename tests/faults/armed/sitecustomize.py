@@ -1,0 +1,5 @@
+"""Python imports this by itself at its start, in every process whose PYTHONPATH leads here first."""
+
+from tests.faults.arming import arm
+
+arm()
