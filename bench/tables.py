@@ -170,7 +170,7 @@ def _cases(client: FlaskClient, engine: Engine, secret: str, table: Table, rows:
         ("filters, search and sort", get(f=filters, q="ma", sort="-last_seen")),
         ("filter by a rare custom value", get(f=f"custom.{custom[1]}:greater:100000")),
         *(
-            (f"filter {each.partition(':')[0]} {each.split(':')[1]}", get(f=each, sort="name"))
+            (f"filter {each.partition(':')[0]} {each.split(':')[1]}", get(f=each, sort="-last_seen"))
             for each in FILTERS[table.noun]
         ),
         ("news", lambda: client.get(f"/{table.noun}/news?since=1")),

@@ -73,6 +73,15 @@ def custom_key(model: Any, key: str, type_: str, dialect: str) -> ColumnElement[
     return case((func.jsonb_typeof(value) == _word("number"), cast(value, Numeric)))
 
 
+def told(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
+    """What was told of a custom attribute, as it is in the document; NULL where nothing was."""
+    document = table.model.custom
+    if dialect == "postgresql":
+        found: ColumnElement[Any] = document.op("->")(_word(column.name))
+        return found
+    return func.json_type(document, _path(column.name), type_=String)
+
+
 def joined(query: Select[Any], table: Table, column: Column, along: str = "") -> Select[Any]:
     """A query of a table's rows with what sorting by a column needs beside it.
 

@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, String, and_, false, func, literal, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    String,
+    and_,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 
 from webapp.domain.clock import iso, read_time, timestamp_form
 from webapp.models import Customer, Source
@@ -164,8 +175,10 @@ def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]
     if column.kind == OTHER:
         return _other_condition(table, filter, dialect)
     if filter.operator in ALONE:
-        kept = _kept(table, column, dialect)
-        return kept.is_(None) if filter.operator == "empty" else kept.is_not(None)
+        is_custom = column.kind == JSON
+        return _alone(
+            filter, expressions.told(table, column, dialect) if is_custom else _kept(table, column, dialect)
+        )
     if isinstance(filter.value, str):
         return _text_condition(table, column, filter, dialect)
     key = expressions.sort_key(table, column, dialect)
@@ -197,6 +210,12 @@ def searched(filter: Filter) -> str | None:
 
 def reached(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
     """The rows that a filter lets through, said so that an index leads to them."""
+    if filter.operator in ALONE:
+        key = expressions.sort_key(table, filter.column, dialect)
+        # SQLite looks for no "is not null" in an index; all that is something is greater than this.
+        if filter.operator == "filled" and dialect == "sqlite":
+            return key >= literal_column("-9e999")
+        return _alone(filter, key)
     if filter.column.key != "customer":
         return condition(table, filter, dialect)
     found: ColumnElement[bool] = table.model.customer_id.in_(
@@ -225,6 +244,10 @@ def _other_text(filter: Filter, dialect: str) -> ColumnElement[bool]:
     if contained:
         return contains(Source.__table__.c.name, wanted, dialect)
     return func.lower(Source.name) == func.lower(literal(wanted, String))
+
+
+def _alone(filter: Filter, kept: ColumnElement[Any]) -> ColumnElement[bool]:
+    return kept.is_(None) if filter.operator == "empty" else kept.is_not(None)
 
 
 def _kept(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:

@@ -23,10 +23,12 @@ class Way:
     Attributes:
         condition: what holds for these rows, as a row is asked.
         reached: the same, said so that the index is taken.
+        exact: whether it leads to no others.
     """
 
     condition: ColumnElement[bool]
     reached: ColumnElement[bool]
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Scope:
     @property
     def hidden(self) -> ColumnElement[bool]:
         """The condition, said so that no index answers to it: for a query that follows another one."""
-        return case((self.where, 1), else_=0) == 1
+        return _hidden(self.where)
 
     @cached_property
     def sample(self) -> counting.Sample:
@@ -96,8 +98,9 @@ class Scope:
             return self.where
         if self.dialect == "postgresql" and self.fewest > counting.LOOKED_AT:
             return self.where  # it lays the rows of several indexes over one another
-        best = min(range(len(self.ways)), key=lambda n: self.sample.hits[n + 1])
-        return and_(self.ways[best].reached, self.hidden)
+        best = self.ways[min(range(len(self.ways)), key=lambda n: self.sample.hits[n + 1])]
+        rest = [each for each in self.conditions if each is not best.condition or not best.exact]
+        return and_(best.reached, _hidden(and_(true(), *rest)))
 
 
 def scope_of(connection: Connection, view: View, source_id: int | None = None) -> Scope:
@@ -116,17 +119,23 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
         found = filters.condition(view.table, each, dialect)
         conditions.append(found)
         if filters.is_indexed(each):
-            ways.append(Way(found, filters.reached(view.table, each, dialect)))
+            reached = filters.reached(view.table, each, dialect)
+            ways.append(Way(found, reached, exact=each.operator not in filters.ALONE))
         if (text := filters.searched(each)) is not None:
             texts.append(text)
     if texts:
         held = and_(*(filters.holds(model.search, text, dialect) for text in texts))
         conditions.append(held)
-        ways.append(Way(held, _matching(view, texts) if dialect == "sqlite" else held))
+        is_sqlite = dialect == "sqlite"
+        ways.append(Way(held, _matching(view, texts) if is_sqlite else held, exact=not is_sqlite))
     merged = model is Customer and source_id is not None
     mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
     whole = not view.narrowed and not mixed and not visibility.unseen(connection)
     return Scope(connection, view, source_id, seen, tuple(conditions), tuple(ways), whole)
+
+
+def _hidden(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return case((condition, 1), else_=0) == 1
 
 
 def _matching(view: View, texts: list[str]) -> ColumnElement[bool]:
