@@ -27,6 +27,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.audit",
     "webapp.views.operations",
     "webapp.views.sources",
+    "webapp.views.billing_sources",
     "webapp.views.new_sources",
     "webapp.views.webhook_urls",
     "webapp.views.signatures",

@@ -57,11 +57,10 @@ def test_segment_is_offered_under_account_data(app, path):
 
 
 @SQLITE
-def test_the_billing_tab_says_that_there_is_nothing_to_choose(app):
-    """What is not there is not shown as if it were."""
+def test_the_billing_tab_offers_the_ways_in(app):
+    """What a billing system knows comes over the API too; each way is a card that leads on."""
     page = soup(signed_in(app).get("/sources/new?type=billing"))
-    assert "imports from Segment only" in text(page, ".notice")
-    assert not page.select("a.card--link")
+    assert "/sources/new/billing" in [card["href"] for card in page.select("a.card--link")]
 
 
 @SQLITE

@@ -44,11 +44,10 @@ GRACE_CHOICES = {
 }
 
 
-class SourceForm(FlaskForm):
-    """Name and policy: what the settings page saves."""
+class BillingSourceForm(FlaskForm):
+    """A name, which is all that is set of a billing source."""
 
     name = StringField()
-    policy = StringField(default="user")
 
     def validate_name(self, field: StringField) -> None:
         """Hold the rules of a name."""
@@ -57,15 +56,21 @@ class SourceForm(FlaskForm):
         except sources.Refused as refused:
             raise ValidationError(str(refused)) from None
 
-    def validate_policy(self, field: StringField) -> None:
-        """Want one of the two choices."""
-        if field.data not in POLICIES:
-            raise ValidationError("Choose one of the two.")
-
     def refuse(self, refused: sources.Refused) -> None:
         """Show what a service refused beside the field that it is about."""
         field: Any = getattr(self, refused.field, None) or self.name
         field.errors = [*field.errors, str(refused)]
+
+
+class SourceForm(BillingSourceForm):
+    """Name and policy: what the settings page saves."""
+
+    policy = StringField(default="user")
+
+    def validate_policy(self, field: StringField) -> None:
+        """Want one of the two choices."""
+        if field.data not in POLICIES:
+            raise ValidationError("Choose one of the two.")
 
 
 class NewSourceForm(SourceForm):

@@ -66,7 +66,7 @@ TABLES = (
 # First merged customers become what the other sources tell. What follows when no row is left: the file is
 # written anew, its log is emptied, the source's own row goes. These two stand outside any transaction
 # (`ready`); on PostgreSQL there is nothing to do.
-DETACHING, ROWS_LEFT, PACKING, EMPTYING, PACKED = "detaching", "rows", "packing", "emptying", "packed"
+DETACHING, ROWS_LEFT, WIPING, EMPTYING, WIPED = "detaching", "rows", "wiping", "emptying", "wiped"
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,6 +80,8 @@ class DeletionReport:
     """Customers that stay, with the data of the other source."""
     mrr_adjustments: int
     connected_subscriptions: int
+    plans: int = 0
+    subscriptions: int = 0
 
 
 def deletion_report(connection: Connection, source: Source) -> DeletionReport:
@@ -101,6 +103,8 @@ def deletion_report(connection: Connection, source: Source) -> DeletionReport:
         merged_customers=connection.scalar(customers.where(others)) or 0,
         mrr_adjustments=_count(connection, MrrAdjustment, source.id),
         connected_subscriptions=_connected(connection, source.id),
+        plans=_count(connection, Plan, source.id),
+        subscriptions=_count(connection, Subscription, source.id),
     )
 
 
@@ -142,12 +146,12 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
             return _note(connection, sync, gone, phase=ROWS_LEFT)
     if imports.erase(connection, settings, sync.source_id) or not trigrams.forget(connection):
         return 0
-    if sync.phase == PACKED:
+    if sync.phase == WIPED:
         _close(connection, sync)
         return None
     if sync.phase == ROWS_LEFT:
         _forget(connection, sync)
-        return _note(connection, sync, 0, phase=PACKING)
+        return _note(connection, sync, 0, phase=WIPING)
     return 0
 
 
@@ -169,19 +173,19 @@ def _erase_next(connection: Connection, sync: Any, limit: int) -> int:
 
 
 def ready(engine: Engine, sync_id: int) -> bool:
-    """Do what the next step stands on and no transaction can: pack the file, empty its log.
+    """Do what the next step stands on and no step can: wipe the gaps of the file's pages, empty its log.
 
     Returns:
         Whether the next step can be taken; else this is to be asked again a little later.
     """
     with engine.connect() as connection:
         phase = connection.scalar(select(Sync.phase).where(Sync.id == sync_id))
-    if phase == PACKING:
-        reach("deletion.before_packing")
-        return packing.pack(engine) and _enter(engine, sync_id, EMPTYING)
+    if phase == WIPING:
+        reach("deletion.before_wiping")
+        return packing.wipe_gaps(engine, sync_id) and _enter(engine, sync_id, EMPTYING)
     if phase == EMPTYING:
-        reach("deletion.after_packing")
-        return packing.empty_log(engine) and _enter(engine, sync_id, PACKED)
+        reach("deletion.after_wiping")
+        return packing.empty_log(engine) and _enter(engine, sync_id, WIPED)
     return True
 
 
@@ -204,7 +208,7 @@ def _erase_some(
 
 
 def _forget(connection: Connection, sync: Any) -> None:
-    """Erase what is known of the source itself but its uuid, before the file is written anew."""
+    """Erase what is known of the source itself but its uuid, before the file is wiped."""
     uuid = connection.scalar(select(Source.uuid).where(Source.id == sync.source_id))
     connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
     connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))

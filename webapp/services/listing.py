@@ -161,6 +161,30 @@ def subscriptions(connection: Connection, customer_id: int, after: int, size: in
     return _page(connection, query, Subscription, after, size)
 
 
+def subscriptions_of_source(connection: Connection, source_id: int, after: str, size: int) -> list[Any]:
+    """Rows of the subscriptions of a source by external id, with the uuid and name of their customer.
+
+    Args:
+        after: external ids greater than this.
+        size: of the page; one more row is there when there is more.
+    """
+    named = func.coalesce(Customer.name, Customer.external_id).label("customer")
+    query = subscription_rows().add_columns(Customer.uuid.label("customer_uuid"), named)
+    query = query.join(DataSourceCustomer, DataSourceCustomer.origin_uuid == Subscription.origin_uuid)
+    query = query.join(Customer, Customer.id == DataSourceCustomer.customer_id)
+    query = query.where(Subscription.source_id == source_id, Subscription.external_id > after)
+    return list(connection.execute(query.order_by(Subscription.external_id).limit(size + 1)).all())
+
+
+def plans_of_source(connection: Connection, source_id: int, after: str, size: int) -> list[Any]:
+    """Rows of the plans of a source by external id, as `subscriptions_of_source`, each with its number of
+    `subscriptions`."""
+    used = select(func.count()).where(Subscription.plan_id == Plan.id).scalar_subquery()
+    query = select(Plan.__table__, used.label("subscriptions"))
+    query = query.where(Plan.source_id == source_id, Plan.external_id > after)
+    return list(connection.execute(query.order_by(Plan.external_id).limit(size + 1)).all())
+
+
 def subscription_rows() -> Select[Any]:
     """A query of subscriptions with the name and uuid of their plan, and what people say their MRR is."""
     named = (Plan.name.label("plan"), Plan.uuid.label("plan_uuid"), MrrAdjustment.mrr.label("adjusted"))

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models import Source, Sync
 from webapp.services import audit, syncs
-from webapp.services.sources import Refused
+from webapp.services.sources import Refused, only_segment
 from webapp.services.transactions import write
 
 _ACTIONS = {"resync": "source.resynced", "rebuild": "source.rebuilt"}
@@ -22,13 +22,14 @@ def begin(session: Session, source: Source, kind: str, by: int | None = None) ->
         by: the id of the user who asks; None for the command line.
 
     Raises:
-        Refused: the source is being deleted.
+        Refused: the source is being deleted, or is a billing source.
     """
+    only_segment(source)
     with write(session):
         under_way = syncs.open_sync(session, source.id)
         try:
             sync = syncs.request(session, source, kind, by)
-        except LookupError as error:
+        except (LookupError, syncs.CannotRebuild) as error:
             raise Refused("", str(error)) from None
         if under_way is None:
             audit.record(session, _ACTIONS[kind], by, source.uuid, name=source.name)

@@ -13,7 +13,7 @@ from webapp.models.event import PARKED
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.models.sync import OPEN
 
-KINDS = {"segment": "Segment"}
+KINDS = {"segment": "Segment", "billing": "Billing system"}
 _VERBS = {"resync": "Re-syncing", "rebuild": "Rebuilding", "deletion": "Deleting"}
 
 
@@ -74,6 +74,8 @@ def status(source: Source, sync: Sync | None) -> tuple[str, str]:
         return _with_percent(_VERBS[sync.kind], sync), "working"
     if source.pause:
         return "Paused", "paused"
+    if source.kind == "billing":
+        return "Ready", "ok"
     if source.failing_since is not None:
         return "Failing", "failing"
     if source.first_event_at is None:

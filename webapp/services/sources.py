@@ -154,9 +154,10 @@ def change_policy(session: Session, source: Source, policy: str, by: int | None 
     """Save another policy; False when it was that already. The tables change only with a re-sync.
 
     Raises:
-        Refused: there is no such policy.
+        Refused: there is no such policy, or it is a billing source.
     """
     _check_policy(policy)
+    only_segment(source)
     with write(session):
         _lock(session, source)
         if source.policy == policy:
@@ -188,6 +189,7 @@ def regenerate(
     Returns:
         The new token.
     """
+    only_segment(source)
     token, at = tokens.make_token(), now()
     end = at + grace * MICROS_PER_SECOND
     with write(session):
@@ -279,6 +281,16 @@ def checked_name(name: str) -> str:
 def name_key(name: str) -> str:
     """A name as uniqueness compares it: however it is capitalised, composed or spaced."""
     return " ".join(unicodedata.normalize("NFKC", name.casefold()).split())
+
+
+def only_segment(source: Source) -> None:
+    """Refuse what only a Segment source has.
+
+    Raises:
+        Refused: it is a billing source.
+    """
+    if source.kind != "segment":
+        raise Refused("", f"{source.name} is a billing source: it has no webhook, no policy and no events.")
 
 
 def _set_pause(session: Session, source: Source, mode: str, by: int | None) -> bool:

@@ -31,7 +31,10 @@ def create(source_id: str) -> ResponseReturnValue:
     name = source.name
     sync = long_work.delete(db.session(), source, current_user.id)
     start(sync)
-    flash(f"“{name}” is being deleted. Its webhook is closed already.")
+    closed = (
+        "Its webhook is closed already." if source.kind == "segment" else "Nothing of it is shown any more."
+    )
+    flash(f"“{name}” is being deleted. {closed}")
     return go_to(url_for("sources.index"))
 
 

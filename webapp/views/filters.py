@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +26,13 @@ JUST_NOW = timedelta(seconds=3)
 def number(value: int) -> str:
     """Write a whole number with thousands separated: 5000 is `5,000`."""
     return f"{value:,}"
+
+
+def money(amount: str) -> str:
+    """Write an amount, kept as a plain decimal, with all its decimals, two at least: 1200.5 is `1,200.50`."""
+    exact = Decimal(amount)
+    places = max(2, -int(exact.as_tuple().exponent))
+    return f"{exact:,.{places}f}"
 
 
 def counted(value: int, one: str, many: str | None = None) -> str:
@@ -139,7 +147,7 @@ def _static_address(_root: str, filename: str, version: str) -> str:
     return url_for("static", filename=filename, v=version)
 
 
-FILTERS = (number, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
+FILTERS = (number, money, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
 
 
 def register(app: Flask) -> None:

@@ -14,19 +14,19 @@ from webapp.models.source import KEY, POLICIES, URL
 from webapp.security import current_user, public_base
 from webapp.services import source_summary, sources, tokens
 
-TABS = (
-    ("customers", "Customers"),
-    ("contacts", "Contacts"),
-    ("events", "Events"),
-    ("mapping", "Mapping"),
-    ("settings", "Settings"),
-)
+TABS = {
+    "segment": ("customers", "contacts", "events", "mapping", "settings"),
+    "billing": ("customers", "contacts", "plans", "subscriptions", "settings"),
+}
+# What a billing source has not: it has no webhook and no events.
+_AT_THE_WEBHOOK = ("rehearsals", "signatures", "uploads", "waiting", "webhook_urls")
+SEGMENT_ROOMS = frozenset((*_AT_THE_WEBHOOK, "events", "imports", "mappings", "retention", "syncs"))
 
 
 def source_or_404(source_id: str) -> Source:
     """The source of an address (`ds_<uuid>`); one that is being deleted is not there any more."""
     source = sources.find(db.session(), source_id)
-    if source is None:
+    if source is None or (source.kind == "billing" and request.blueprint in SEGMENT_ROOMS):
         abort(404)
     return source
 
@@ -36,7 +36,7 @@ def frame(source: Source, tab: str) -> dict[str, Any]:
 
     Args:
         source: whose page it is.
-        tab: `customers`, `contacts`, `events`, `mapping` or `settings`; another word selects none.
+        tab: one of its TABS; another word selects none.
 
     Returns:
         For the template: `source`, `summary` (`source_summary.Summary`), `tab`, `source_tabs`, `policies`
@@ -60,12 +60,12 @@ def source_tabs(summary: source_summary.Summary, tab: str) -> list[dict[str, Any
     return [
         {
             "id": f"tab-{name}",
-            "label": label,
+            "label": name.capitalize(),
             "href": f"{home}/{name}",
             "active": name == tab,
             "count": counts.get(name),
         }
-        for name, label in TABS
+        for name in TABS[summary.source.kind]
     ]
 
 

@@ -13,7 +13,7 @@ from webapp.models import Source, now
 from webapp.models.source import KEY, MICROS_PER_HOUR, URL
 from webapp.security import current_user, public_base, viewer_may
 from webapp.services import attribute_changes, event_list, source_summary, sources, sync_log, syncs, tokens
-from webapp.views import retention
+from webapp.views import billing_sources, retention
 from webapp.views.source_page import (
     frame,
     is_part,
@@ -61,6 +61,8 @@ def head(source_id: str) -> ResponseReturnValue:
 def settings(source_id: str) -> ResponseReturnValue:
     """What can be changed about a source, and what has been done to it."""
     source = source_or_404(source_id)
+    if source.kind == "billing":
+        return billing_sources.settings(source)
     return _settings(source, SourceForm(formdata=None, name=source.name, policy=source.policy))
 
 
