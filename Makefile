@@ -6,12 +6,13 @@ BIN := .venv/bin
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --no-config --universal \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11
 
-.PHONY: help run test check demo clean lock environment
+.PHONY: help run test check bench demo clean lock environment
 
 help:
 	@echo "make run    runs Tributary on http://127.0.0.1:8000 (HOST, PORT and DATA_DIR change that); Ctrl-C stops it"
 	@echo "make test   installs what the tests need and runs all of them, on SQLite and PostgreSQL"
 	@echo "make check  lint, format, types, templates"
+	@echo "make bench  measures everything on both databases, within 45 minutes, and writes docs/performance.md"
 	@echo "make demo   runs a second Tributary with a few thousand made-up events, in data-demo/"
 	@echo "make clean  removes .venv, caches and data-demo/; never data/"
 	@echo "make lock   compiles the requirements*.in, and the package.json of tests/senders, with hashes"
@@ -35,6 +36,12 @@ check:
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m djlint templates --lint --quiet
+
+# BENCH='--only ingest fresh --rows 5000' measures some of it, or less.
+bench:
+	@$(PYTHON) jobs/environment.py test
+	@command -v wrk >/dev/null || { echo "wrk is needed (on Debian: apt-get install wrk)."; exit 1; }
+	@$(BIN)/python -m bench.all --json docs/performance.json --docs docs/performance.md $(BENCH)
 
 # The link that makes the demo's administrator is printed as in `make run`.
 demo: export DATA_DIR := $(or $(DEMO_DIR),$(CURDIR)/data-demo)

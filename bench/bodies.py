@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from bench.people import ALONE
 from webapp.domain.clock import iso
 
 SECOND = 1_000_000
@@ -126,18 +127,19 @@ def _next(draw: random.Random, person: int, before: list[dict[str, Any]], at: in
     return body
 
 
-def returning(rows: int, people: int, seed: int) -> Iterator[bytes]:
-    """New events of people who were there before, drawn from all of them.
+def returning(rows: int, people: int) -> Iterator[bytes]:
+    """New events of those whom `bench.people` has stored, drawn from those who are with no company.
 
     Args:
         rows: how many events.
         people: how many persons there are.
-        seed: another one gives other events.
     """
-    draw = random.Random(seed)
+    draw = random.Random(rows)
     for number in range(rows):
-        at = START + (100 + seed) * 86_400 * SECOND * 10 + number * SECOND
-        yield encoded(contact(draw.randrange(people), 1000 * (seed + 1) + number % 1000, at))
+        person = draw.randrange(people // 10) * 10 + ALONE - 2  # odd ones have a user id
+        body = contact(person, number % 1000, START + number * SECOND)
+        body.pop("company", None)
+        yield encoded(body | {"user_id": f"u_{person}", "email": f"person{person}@mail.example"})
 
 
 def encoded(body: dict[str, Any]) -> bytes:

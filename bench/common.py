@@ -121,6 +121,17 @@ def summary(taken: list[float]) -> dict[str, float]:
     return {"median_ms": round(median(taken) * 1000, 2), "p95_ms": round(p95 * 1000, 2)}
 
 
+def line(what: str, told: str, wanted: str = "") -> dict[str, str]:
+    """One line of the table that `make bench` writes.
+
+    Args:
+        what: was measured; the same words on both databases.
+        told: what came out, as it is to be read.
+        wanted: what should have, as it is to be read.
+    """
+    return {"what": what, "told": told, "wanted": wanted}
+
+
 def machine() -> dict[str, Any]:
     """Where numbers were taken: processors, memory, Python."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")

@@ -53,10 +53,16 @@ def main() -> None:
             "rate": asked.rate,
             "idle": idle,
             "loaded": loaded,
+            "lines": [
+                common.line("Fresh, idle: p50 / p95 / p99", _told(idle), "p95 < 500 ms"),
+                common.line(
+                    f"Fresh, at {asked.rate} events/s: p50 / p95 / p99", _told(loaded), "p95 < 2,000 ms"
+                ),
+            ],
         }
     print(f"\n{results['database']}, milliseconds from POST to row: p50 / p95 / p99")
     for name, found in (("idle", idle), (f"at {asked.rate} events/s", loaded)):
-        print(f"  {name:<18} {found['p50_ms']:>8.0f} / {found['p95_ms']:.0f} / {found['p99_ms']:.0f}")
+        print(f"  {name:<18} {_told(found)}")
     common.report(asked.json, results)
 
 
@@ -96,6 +102,10 @@ def _measured(engine: Engine, url: str, rows: int, first: int) -> dict[str, Any]
         time.sleep(EVERY)
     parts = quantiles(taken, n=100, method="inclusive")
     return {f"p{p}_ms": round(parts[p - 1] * 1000, 1) for p in (50, 95, 99)} | {"rows": rows}
+
+
+def _told(found: dict[str, Any]) -> str:
+    return f"{found['p50_ms']:,.0f} / {found['p95_ms']:,.0f} / {found['p99_ms']:,.0f} ms"
 
 
 def _delay(engine: Engine, url: str, person: int) -> float:

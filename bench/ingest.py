@@ -39,6 +39,7 @@ def main() -> None:
             "single": _compared(settings, asked, 1),
             "batch": _compared(settings, asked, BATCH),
         }
+    results["lines"] = _lines(results)
     _show(results)
     common.report(asked.json, results)
 
@@ -122,6 +123,25 @@ def ordinary(settings: Settings) -> Iterator[str]:
     command += ["--log-level", "error", "bench.baselines.flask_orm:create_app()"]
     with load.serving(command, environment_of(settings), port):
         yield f"http://127.0.0.1:{port}/webhook"
+
+
+def _lines(results: dict[str, Any]) -> list[dict[str, str]]:
+    single, batch = results["single"], results["batch"]
+    rate = single["events_per_second"]
+    each = batch["events_per_second"]
+    return [
+        common.line("Ingest, events/s: Tributary", f"{rate['tributary']:,}"),
+        common.line("Ingest, events/s: limit / ordinary way", f"{rate['limit']:,} / {rate['ordinary']:,}"),
+        common.line("Ingest, of the limit", f"{single['of_limit']:.2f}", "≥ 0.7"),
+        common.line("Ingest, times the ordinary way", f"{single['of_ordinary']:.1f}", "≥ 8"),
+        common.line(
+            "Ingest, p50 / p99 at 32 connections",
+            f"{single['p50_ms']:.0f} / {single['p99_ms']:.0f} ms",
+            "p99 < 50 ms",
+        ),
+        common.line("Batches of 100, events/s: Tributary", f"{each['tributary']:,}"),
+        common.line("Batches of 100, of the limit", f"{batch['of_limit']:.2f}", "≥ 0.6"),
+    ]
 
 
 def _show(results: dict[str, Any]) -> None:

@@ -6,17 +6,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import bodies, common, inboxes
-from bench.baselines import one_by_one, set_based
+from sqlalchemy import update
+
+from bench import bodies, common, filling, inboxes, people
+from bench.baselines import set_based
 from tests.conftest import ROOT, environment_of
 from webapp.config import Settings
+from webapp.database import begin
+from webapp.models import Source
 
 ORDINARY_ROWS = 2000
 NEIGHBOURS = 2000
@@ -42,7 +47,8 @@ def main() -> None:
             **_compared(settings, asked.rows, asked.times),
         }
         if asked.stored:
-            results["growth"] = _growth(settings, sorted(asked.stored), asked.rows // 10)
+            results["growth"] = _growth(settings, sorted(asked.stored), min(20_000, asked.rows))
+    results["lines"] = _lines(results)
     _show(results)
     common.report(asked.json, results)
 
@@ -68,22 +74,22 @@ def _ratio(runs: dict[str, Run], one: str, other: str) -> Run:
 
 
 def _round(settings: Settings, rows: int, whole: int) -> dict[str, Run]:
-    people = max(1, rows // bodies.PER_PERSON)
+    crowd = max(1, rows // bodies.PER_PERSON)
     with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
         final = Path(folder) / "final"
-        found = {"spread": _ours(settings, rows, people, rows)}
-        found["visits"] = _ours(settings, rows, people, NEIGHBOURS, final)
-        found["limit"] = _limit(settings, rows, people, final)
+        found = {"spread": _ours(settings, rows, crowd, rows)}
+        found["visits"] = _ours(settings, rows, crowd, NEIGHBOURS, final)
+        found["limit"] = _limit(settings, rows, crowd, final)
     found["ordinary"] = _ordinary(settings, min(rows, ORDINARY_ROWS))
     print(f"  {rows:>9,} events: " + ", ".join(f"{way} {run['rate']:,.0f}/s" for way, run in found.items()))
     sys.stdout.flush()
     return found
 
 
-def _ours(settings: Settings, rows: int, people: int, window: int, final: Path | None = None) -> Run:
+def _ours(settings: Settings, rows: int, crowd: int, window: int, final: Path | None = None) -> Run:
     engine = common.emptied(settings)
     source_id = inboxes.make_source(engine)
-    inboxes.receive(engine, source_id, bodies.backlog(rows, people, window))
+    inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, window))
     run = drained(settings, source_id)
     if final is not None:
         set_based.keep(engine, final)
@@ -93,48 +99,85 @@ def _ours(settings: Settings, rows: int, people: int, window: int, final: Path |
 
 def drained(settings: Settings, source_id: int) -> Run:
     """Drain a source in a process of its own; `rate` in events a second, and what `bench.draining` tells."""
-    command = [sys.executable, "-m", "bench.draining", str(source_id)]
-    done = subprocess.run(command, env=environment_of(settings), cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    run: Run = json.loads(done.stdout.splitlines()[-1])
+    run: Run = json.loads(_said(["bench.draining", str(source_id)], environment_of(settings)))
     return run | {"rate": run["events"] / run["seconds"]}
 
 
-def _limit(settings: Settings, rows: int, people: int, final: Path) -> Run:
+def _said(command: list[str], environment: Mapping[str, str]) -> bytes:
+    """The last line that `python -m ...` prints."""
+    whole = [sys.executable, "-m", *command]
+    env = {**os.environ, **environment}
+    return subprocess.run(whole, env=env, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.splitlines()[
+        -1
+    ]
+
+
+def _limit(settings: Settings, rows: int, crowd: int, final: Path) -> Run:
     engine = common.emptied(settings)
     source_id = inboxes.make_source(engine)
-    inboxes.receive(engine, source_id, bodies.backlog(rows, people, NEIGHBOURS))
+    inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, NEIGHBOURS))
     seconds = set_based.write(engine, final)
     engine.dispose()
     return {"seconds": seconds, "events": rows, "rate": rows / seconds}
 
 
 def _ordinary(settings: Settings, rows: int) -> Run:
-    engine = common.emptied(settings)
-    people = max(1, rows // bodies.PER_PERSON)
-    one_by_one.prepare(engine, list(bodies.backlog(rows, people, rows)))
-    seconds = one_by_one.work(engine)
-    engine.dispose()
+    common.emptied(settings).dispose()
+    crowd = max(1, rows // bodies.PER_PERSON)
+    with tempfile.NamedTemporaryFile(prefix="tributary-bench-") as file:
+        file.writelines(body + b"\n" for body in bodies.backlog(rows, crowd, rows))
+        file.flush()
+        command = ["bench.baselines.one_by_one", settings.database_url, file.name]
+        seconds = float(_said(command, {}))
     return {"seconds": seconds, "events": rows, "rate": rows / seconds}
 
 
 def _growth(settings: Settings, stored: list[int], rows: int) -> dict[str, Any]:
-    """Events a second about persons who are stored already, with few and with many of them stored."""
-    engine = common.emptied(settings)
-    source_id = inboxes.make_source(engine)
+    """Events a second about persons who are stored already, with few and with many rows in all tables."""
     found: dict[str, Any] = {}
-    there = 0
-    for number, people in enumerate(stored):
-        newcomers = bodies.backlog(people - there, people - there, people, first=there)
-        inboxes.receive(engine, source_id, newcomers)
-        drained(settings, source_id)
-        there = people
-        again = bodies.returning(rows, people, seed=number)
-        inboxes.receive(engine, source_id, islice(again, rows))
-        found[str(people)] = drained(settings, source_id)
-        print(f"  {people:>9,} persons stored: {found[str(people)]['rate']:,.0f} events/s", flush=True)
-    engine.dispose()
+    for number in stored:
+        engine = common.emptied(settings)
+        filling.fill(engine, number)
+        source_id = people.fill(engine, number, "Stored")
+        with begin(engine) as connection:
+            connection.execute(update(Source).values(policy="user", applied_policy="user"))
+        inboxes.receive(engine, source_id, bodies.returning(rows, number))
+        engine.dispose()
+        found[str(number)] = run = drained(settings, source_id)
+        print(f"  {number:>9,} persons stored: {run['rate']:,.0f} events/s", flush=True)
     found["growth"] = found[str(stored[0])]["rate"] / found[str(stored[-1])]["rate"]
     return found
+
+
+def _lines(results: dict[str, Any]) -> list[dict[str, str]]:
+    rates = results["rates"]
+    told = [
+        common.line(f"Projection, events/s: {words}", f"{rates[way]:,}")
+        for way, words in (
+            ("visits", "people come in visits"),
+            ("spread", "each person's events over the whole backlog"),
+            ("limit", "limit"),
+            ("ordinary", "ordinary way"),
+        )
+    ]
+    told += [
+        common.line(
+            "Projection, of the limit: visits / spread",
+            f"{results['of_limit']:.2f} / {results['of_limit_spread']:.2f}",
+            "≥ 0.33",
+        ),
+        common.line(
+            "Projection, times the ordinary way: visits / spread",
+            f"{results['of_ordinary']:.0f} / {results['of_ordinary_spread']:.0f}",
+            "≥ 20",
+        ),
+        common.line("Projection, memory of the worker", f"{results['peak_mib']:.0f} MiB", "< 300 MB"),
+    ]
+    if "growth" in results:
+        few, many, *_ = results["growth"]
+        what = f"Projection, growth from {int(few):,} to {int(many):,} persons"
+        told.append(common.line(what, f"{results['growth']['growth']:.2f}", "< 1.5"))
+    return told
 
 
 def _show(results: dict[str, Any]) -> None:
