@@ -78,14 +78,14 @@ def test_a_killed_import_goes_on_by_itself(engine, settings, start, archive):  #
 
 def test_a_killed_inspection_goes_on_from_what_it_had_kept(engine, settings, archive, monkeypatch):
     """What was looked through before is not counted twice, and nothing is passed over."""
-    monkeypatch.setattr(running, "CHECKPOINT", 0.0)
+    monkeypatch.setattr(running, "BEAT", 0.0)
     asked, _, _ = uploaded(engine, settings, archive, None)
     whole, _, _ = uploaded(engine, settings, archive, None)
     rounds = 0
     while support.import_row(engine, asked).state == "inspecting" and rounds < 30:
         running.run(engine, asked, settings=settings, stop=lambda: True)
         rounds += 1
-    monkeypatch.setattr(running, "CHECKPOINT", 60.0)
+    monkeypatch.setattr(running, "BEAT", 60.0)
     for import_id in (asked, whole):
         running.run(engine, import_id, settings=settings)
     broken, sound = (support.found(engine, import_id) for import_id in (asked, whole))

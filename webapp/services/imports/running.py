@@ -31,7 +31,8 @@ from webapp.services.imports.reading import Piece, Reader
 from webapp.services.imports.turns import Lost, move, own, take_up
 from webapp.services.projection import never
 
-CHECKPOINT = 3.0  # seconds between two times at which an inspection is kept
+BEAT = 2.0  # seconds between two times at which an inspection says how far it is
+CHECKPOINT = 12.0  # seconds between two times at which what it has found is kept, too
 
 FAULT = (
     "A fault of Tributary's own ({}) has ended it. What was stored before is kept, and importing the same "
@@ -77,18 +78,23 @@ def run(
 
 
 def _inspect(engine: Engine, row: Any, reader: Reader, stop: Callable[[], bool]) -> None:
-    found, keep = Findings.load(row.found), time.monotonic() + CHECKPOINT
+    found, at = Findings.load(row.found), time.monotonic()
+    beat, keep = at + BEAT, at + CHECKPOINT
     with engine.connect() as connection:
         applied = connection.scalar(select(Source.applied_mapping).where(Source.id == row.source_id))
     mapping = mappings.of(applied)
     for piece in reader:
         _look(found, piece, mapping, now())
-        if time.monotonic() >= keep:
-            with begin(engine) as connection:
-                move(connection, row, place=piece.place.dump(), done=reader.done, found=found.dump())
-            if stop():
-                return
-            keep = time.monotonic() + CHECKPOINT
+        at = time.monotonic()
+        if at < beat:
+            continue
+        ends = stop()
+        kept = {"place": piece.place.dump(), "found": found.dump()} if ends or at >= keep else {}
+        with begin(engine) as connection:
+            move(connection, row, done=reader.done, **kept)
+        if ends:
+            return
+        beat, keep = time.monotonic() + BEAT, (time.monotonic() + CHECKPOINT if kept else keep)
     with begin(engine) as connection:
         move(connection, row, state=CHOOSING, done=row.total, found=found.dump(), place={})
 
