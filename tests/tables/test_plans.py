@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from bench import filling
+from tests import factories
 from webapp.services import tables
 from webapp.services.counting import LOOKED_AT
 from webapp.services.tables import CONTACTS, CUSTOMERS
@@ -106,6 +107,22 @@ def test_a_filter_for_one_value_is_answered_by_its_index(filled, monkeypatch):
     shown = tables.page(scope)
     assert {record["country"] for record in shown.records} == {"NL"}
     assert {record["custom"]["plan"] for record in shown.records} == {"pro"}
+
+
+def test_a_text_in_a_column_of_few_values_is_found_by_these(filled, monkeypatch):
+    """"City contains 12" reads the cities and their customers, not all customers."""
+    connection, source_id = filled
+    long = factories.customer(connection, source_id, "long", city="x" * 300 + "city 1999")
+    scope = scope_of(connection, CUSTOMERS, f=["city:contains:CITY 1999"], sort="zip", size="100")
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (10, 10))
+    monkeypatch.setattr("webapp.services.tables.values.MOST", 5000)
+    found = plans(connection, lambda: tables.page(scope))
+    assert sum("ix_customers_city" in plan for plan in found) >= 2, found
+    ids = [record["id"] for record in tables.page(scope).records]
+    assert long in ids
+    monkeypatch.setattr("webapp.services.tables.values.MOST", 10)
+    again = scope_of(connection, CUSTOMERS, f=["city:contains:CITY 1999"], sort="zip", size="100")
+    assert [record["id"] for record in tables.page(again).records] == ids
 
 
 def test_what_a_walk_did_not_find_is_gathered_in_the_same_order(filled, monkeypatch):

@@ -25,9 +25,13 @@ SORTED: dict[Any, tuple[str, ...]] = {
 """Text columns that have an index of their own to sort and compare by."""
 
 
+LONGEST_KEY = 200
+"""Letters of a text that it is sorted by."""
+
+
 def sortable(column: Any) -> ColumnElement[Any]:
     """What a text column sorts by: without case, and no longer than an index can hold."""
-    return func.substr(func.lower(column), literal_column("1"), literal_column("200"))
+    return func.substr(func.lower(column), literal_column("1"), literal_column(str(LONGEST_KEY)))
 
 
 def is_ours(name: str | None, type_: str, _parents: Any) -> bool:

@@ -26,7 +26,7 @@ from webapp.models import Customer, Source
 from webapp.models.base import folded
 from webapp.models.search import sortable
 from webapp.services.tables import expressions
-from webapp.services.tables.columns import JSON, MICROS, OTHER, Column, Table
+from webapp.services.tables.columns import JSON, MICROS, OTHER, TEXT, Column, Table
 
 # What each operator is called, in the order in which a page offers them.
 OPERATORS = {
@@ -198,6 +198,13 @@ def is_indexed(filter: Filter) -> bool:
     if filter.column.kind == JSON:
         return filter.column.indexed
     return filter.operator == "is" or not (filter.column.kind == OTHER or filter.column.key == "name")
+
+
+def has_values(filter: Filter) -> bool:
+    """Whether the different values of its column lead to the rows that a filter lets through."""
+    column = filter.column
+    indexed = column.kind == TEXT or column.indexed
+    return filter.operator == "contains" and indexed and column.key not in SEARCHED
 
 
 def searched(filter: Filter) -> str | None:

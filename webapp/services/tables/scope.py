@@ -12,8 +12,12 @@ from webapp.models import Customer
 from webapp.models.base import folded
 from webapp.models.search import FTS
 from webapp.services import counting, trigrams, visibility
-from webapp.services.tables import filters
+from webapp.services.tables import expressions, filters, values
+from webapp.services.tables.filters import Filter
 from webapp.services.tables.view import View
+
+GATHERED = 40_000
+"""Rows that are gathered without thinking twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,13 @@ class Way:
         condition: what holds for these rows, as a row is asked.
         reached: the same, said so that the index is taken.
         exact: whether it leads to no others.
+        filter: for a text that some of a column's values hold: these have to be found out first.
     """
 
     condition: ColumnElement[bool]
     reached: ColumnElement[bool]
     exact: bool = True
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,28 @@ class Scope:
         return counting.sample(self.connection, self.view.table.model, asked)
 
     @cached_property
+    def passable(self) -> list[tuple[float, Way]]:
+        """The ways that lead to few enough rows to be gathered, and about how many each leads to."""
+        found = [(self.sample.estimate(n), way) for n, way in enumerate(self.ways, 1)]
+        ready = [(number, way) for number, way in found if way.filter is None]
+        for number, way in found:
+            fewer = number <= GATHERED and all(number < other for other, _ in ready)
+            if fewer and way.filter is not None and (by_values := self._by_values(way, way.filter)):
+                ready.append((number, by_values))
+        return ready
+
+    def _by_values(self, way: Way, filter: Filter) -> Way | None:
+        table, dialect = self.view.table, self.dialect
+        key = expressions.sort_key(table, filter.column, dialect)
+        held = values.holding(
+            self.connection, table.model, key, lambda value: filters.contains(value, filter.text, dialect)
+        )
+        return None if held is None else Way(way.condition, key.in_(held), exact=False)
+
+    @cached_property
     def fewest(self) -> float:
         """About how many rows the best way leads to; without any, endlessly many."""
-        return min((self.sample.estimate(n) for n in range(1, len(self.ways) + 1)), default=inf)
+        return min((number for number, _ in self.passable), default=inf)
 
     def share(self, of_source: bool) -> float:
         """About which part of the rows, of all or of the source, are this view's; never 0."""
@@ -94,11 +119,11 @@ class Scope:
     @cached_property
     def gathered(self) -> ColumnElement[bool]:
         """The condition, said so that the best way to its rows is taken, in whatever order."""
-        if not self.ways:
+        if not self.passable:
             return self.where
         if self.dialect == "postgresql" and self.fewest > counting.LOOKED_AT:
             return self.where  # it lays the rows of several indexes over one another
-        best = self.ways[min(range(len(self.ways)), key=lambda n: self.sample.hits[n + 1])]
+        _, best = min(self.passable, key=lambda each: each[0])
         rest = [each for each in self.conditions if each is not best.condition or not best.exact]
         return and_(best.reached, _hidden(and_(true(), *rest)))
 
@@ -118,7 +143,9 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     for each in view.filters:
         found = filters.condition(view.table, each, dialect)
         conditions.append(found)
-        if filters.is_indexed(each):
+        if filters.has_values(each):
+            ways.append(Way(found, found, filter=each))
+        elif filters.is_indexed(each):
             reached = filters.reached(view.table, each, dialect)
             ways.append(Way(found, reached, exact=each.operator not in filters.ALONE))
         if (text := filters.searched(each)) is not None:

@@ -19,14 +19,12 @@ from webapp.models.base import folded
 from webapp.services.tables import expressions
 from webapp.services.tables.columns import JSON
 from webapp.services.tables.cursor import Cursor, Key
-from webapp.services.tables.scope import Scope
+from webapp.services.tables.scope import GATHERED, Scope
 
 STRIDES = (2_000, 30_000)
 """Rows that a walk looks at before it is given up: four times what the sample lets expect, within these."""
 LONGEST = 100_000
 """Rows that it looks at when there are too many to gather, too."""
-GATHERED = 40_000
-"""Rows that are gathered without thinking twice."""
 COUNTED = 10_000
 """Rows that are counted along when they are gathered all at once."""
 
