@@ -18,7 +18,6 @@ from webapp.services import audit, tokens
 from webapp.services.transactions import write
 
 LONGEST_NAME = 255
-SHORTEST_SECRET = 8
 PREFIX = "ds_"
 # What a person may choose between, in seconds, for an old URL to live on.
 GRACES = {0: "At once", 3600: "In 1 hour", 86_400: "In 24 hours"}
@@ -140,7 +139,7 @@ def rename(session: Session, source: Source, name: str, by: int | None = None) -
     """
     name = checked_name(name)
     with write(session), _name_is_free(name):
-        _lock(session, source)
+        hold(session, source)
         if source.name == name:
             return False
         old = source.name
@@ -159,7 +158,7 @@ def change_policy(session: Session, source: Source, policy: str, by: int | None 
     _check_policy(policy)
     only_segment(source)
     with write(session):
-        _lock(session, source)
+        hold(session, source)
         if source.policy == policy:
             return False
         source.policy = policy
@@ -193,7 +192,7 @@ def regenerate(
     token, at = tokens.make_token(), now()
     end = at + grace * MICROS_PER_SECOND
     with write(session):
-        _lock(session, source)
+        hold(session, source)
         for url in session.scalars(_urls(source, kind)):
             if url.replaced_at is None:
                 url.replaced_at, url.ends_at, url.token_sealed = at, end, None
@@ -224,30 +223,6 @@ def pause(session: Session, source: Source, mode: str, by: int | None = None) ->
 def resume(session: Session, source: Source, by: int | None = None) -> bool:
     """End a pause; False when there was none. The caller rings, so that what waits is taken in."""
     return _set_pause(session, source, "", by)
-
-
-def ask_for_signatures(
-    session: Session, settings: Settings, source: Source, secret: str, by: int | None = None
-) -> None:
-    """Take calls to the webhook URL only with a signature from now on.
-
-    Args:
-        secret: what Segment's Webhooks destination signs with, as typed; blanks around it are taken off.
-
-    Raises:
-        Refused: the secret is too short, too long or unreadable.
-    """
-    secret = secret.strip()
-    if not SHORTEST_SECRET <= len(secret) <= LONGEST_NAME:
-        raise Refused("secret", f"A shared secret has {SHORTEST_SECRET} to {LONGEST_NAME} characters.")
-    if not secret.isprintable():
-        raise Refused("secret", "This secret has characters that cannot be shown. Type it again.")
-    _set_signing(session, source, tokens.seal(settings.secret_key, secret), by)
-
-
-def stop_asking_for_signatures(session: Session, source: Source, by: int | None = None) -> None:
-    """Take calls without a signature again, and forget the secret."""
-    _set_signing(session, source, None, by)
 
 
 def sent_test_event(session: Session, source: Source, by: int | None = None) -> None:
@@ -295,21 +270,13 @@ def only_segment(source: Source) -> None:
 
 def _set_pause(session: Session, source: Source, mode: str, by: int | None) -> bool:
     with write(session):
-        _lock(session, source)
+        hold(session, source)
         if source.pause == mode:
             return False
         source.pause = mode
         action = "source.paused" if mode else "source.resumed"
         audit.record(session, action, by, source.uuid, name=source.name, mode=mode)
     return True
-
-
-def _set_signing(session: Session, source: Source, sealed: bytes | None, by: int | None) -> None:
-    with write(session):
-        _lock(session, source)
-        source.signing_sealed = sealed
-        action = "source.signatures_unasked" if sealed is None else "source.signatures_asked"
-        audit.record(session, action, by, source.uuid, name=source.name)
 
 
 def _check_policy(policy: str) -> None:
@@ -333,7 +300,7 @@ def _sealed(settings: Settings, token: str, at: int, kind: str = URL) -> Webhook
     return WebhookUrl(kind=kind, token_digest=digest, token_sealed=sealed, created_at=at)
 
 
-def _lock(session: Session, source: Source) -> None:
+def hold(session: Session, source: Source) -> None:
     """Hold the source's row until the transaction ends, and see it as it is now."""
     session.refresh(source, with_for_update={"key_share": True})
     if source.state != "active":

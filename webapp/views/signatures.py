@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.extensions import db
 from webapp.models import Source
 from webapp.security import current_user
-from webapp.services import sources
+from webapp.services import signing, sources
 from webapp.views.source_page import settings, source_or_404
 
 bp = Blueprint("signatures", __name__, url_prefix="/sources/<source_id>/signature")
@@ -20,7 +20,7 @@ def create(source_id: str) -> ResponseReturnValue:
     source = source_or_404(source_id)
     secret = request.form.get("secret", "")
     try:
-        sources.ask_for_signatures(db.session(), settings(), source, secret, current_user.id)
+        signing.ask(db.session(), settings(), source, secret, current_user.id)
         flash("From now on only calls with a signature are taken.")
     except sources.Refused as refused:
         flash(str(refused), "error")
@@ -31,7 +31,7 @@ def create(source_id: str) -> ResponseReturnValue:
 def remove(source_id: str) -> ResponseReturnValue:
     """Take calls without a signature again."""
     source = source_or_404(source_id)
-    sources.stop_asking_for_signatures(db.session(), source, current_user.id)
+    signing.stop(db.session(), source, current_user.id)
     flash("Calls need no signature any more.")
     return _back(source)
 
