@@ -1,7 +1,7 @@
 """Named places at which a test ends the process, as `kill -9` or a power cut would.
 
-Nothing in the program can arm one: no setting is read here, no variable, no request. Only code calls `arm`, and
-the only code that does stands in `tests/faults/`; a house test holds that. So an installation passes every
+Nothing in the program can arm one: no setting is read here, no variable, no request. Only code calls `arm`,
+and the only code that does stands in `tests/faults/`, which a test holds. So an installation passes every
 place and stops at none, whatever its environment says.
 """
 
@@ -23,7 +23,7 @@ PLACES = frozenset(
         *("deletion.after_claim", "deletion.mid_erase", "deletion.before_commit", "deletion.after_commit"),
         # One batch of an import; mid batch, calls are in the inbox and the place in the files is not kept.
         *("import.mid_batch", "import.before_commit", "import.after_commit", "import.before_clearing"),
-        *("deletion.before_packing", "deletion.after_packing", "deletion.after_emptying"),
+        *("deletion.before_wiping", "deletion.after_wiping"),
     )
 )
 

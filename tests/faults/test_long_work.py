@@ -76,7 +76,7 @@ def test_a_deletion_killed_anywhere_leaves_nothing(house: House) -> None:
     kept = house.files(other)
     sync = house.ask(source_id, "deletion")
     places = ["after_claim", "mid_erase", "before_commit:2", "after_commit:3", "mid_erase:4"]
-    for place in (*places, "before_packing", "after_packing"):
+    for place in (*places, "before_wiping", "after_wiping"):
         house.killed("sync", sync, f"deletion.{place}")
         assert house.state(sync) is not None, place
     house.finished("sync", sync)

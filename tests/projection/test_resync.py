@@ -15,7 +15,7 @@ from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import pacing, packing, syncs
+from webapp.services import pacing, syncs
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -329,11 +329,11 @@ def test_a_deletion_waits_for_a_reader_before_it_says_that_it_is_done(
     engine: Engine, settings: Settings, source_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until the log of SQLite can be emptied the work stays open, and whoever comes later ends it."""
-    monkeypatch.setattr(packing, "TRIES", 1)
+    monkeypatch.setattr(syncs, "NOT_READY", 0.01)
     sync = ask(engine, source_id, "deletion")
     with engine.connect() as reader:
         reader.execute(select(Source.id)).all()  # holds what it sees
         work(engine, settings, sync, 80)
-        assert state(engine, sync).phase == "emptying"
+        assert state(engine, sync).phase == "wiping"
     work(engine, settings, sync)
     assert state(engine, sync) is None

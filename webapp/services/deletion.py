@@ -64,7 +64,7 @@ TABLES = (
 
 
 # First merged customers become what the other sources tell. What follows when no row is left: the file is
-# written anew, its log is emptied, the source's own row goes. These two stand outside any transaction
+# wiped, its log is emptied, the source's own row goes. The first two stand outside the work's transactions
 # (`ready`); on PostgreSQL there is nothing to do.
 DETACHING, ROWS_LEFT, WIPING, EMPTYING, WIPED = "detaching", "rows", "wiping", "emptying", "wiped"
 

@@ -1,8 +1,8 @@
 """What a deletion leaves in SQLite's file besides rows, and how it is got rid of.
 
 `secure_delete` zeroes what is deleted where it lies. But a row that moved to another page before leaves its
-bytes in the gap of the page where it was, and the write-ahead log holds pages as they were. Only a file that
-is written anew, and a log that is empty, have nothing left. PostgreSQL's autovacuum sees to its own.
+bytes in the gap of the page where it was (`services/wiping.py`), and the write-ahead log holds pages as they
+were. PostgreSQL's autovacuum sees to its own.
 """
 
 from __future__ import annotations
@@ -13,35 +13,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from sqlalchemy import Engine
 
 from webapp.database import BUSY_TIMEOUT
+from webapp.models import now
+from webapp.services import wiping
 
 # How often emptying the write-ahead log is tried, about half a second each, before others have their turn.
 TRIES = 10
+ROUNDS = 2.0  # seconds for rounds of wiping, before whoever waits for this work hears of it
+_REST = 0.02  # seconds that others have between two rounds
 
-log = structlog.get_logger(__name__)
 
-
-def pack(engine: Engine) -> bool:
-    """Write the whole file anew, without what was deleted. Writers wait meanwhile, readers do not.
+def wipe_gaps(engine: Engine, sync_id: int) -> bool:
+    """Go on wiping the gaps of the file's pages, from where this work was.
 
     Returns:
-        Whether it is done; another writer, or a full disk, can be in the way.
+        Whether all are wiped; readers in the middle of something, or its length, can keep it a little longer.
     """
     if engine.dialect.name != "sqlite":
         return True
+    path, until = str(engine.url.database), time.monotonic() + ROUNDS
+
+    def note(connection: sqlite3.Connection, page: int) -> None:
+        told = "UPDATE syncs SET cursor = ?, heartbeat_at = ? WHERE id = ?"
+        connection.execute(told, (page, now(), sync_id))
+
     with _raw(engine) as connection:
-        connection.execute("PRAGMA temp_store = FILE")  # a large file would not fit into memory
-        try:
-            connection.execute("VACUUM")
-        except sqlite3.OperationalError as error:
-            log.warning("packing.postponed", code=error.sqlite_errorname)
+        page = connection.execute("SELECT cursor FROM syncs WHERE id = ?", (sync_id,)).fetchone()[0]
+    while time.monotonic() < until:
+        follow = wiping.wipe(path, page, note)
+        if follow is None:
             return False
-        finally:
-            connection.execute("PRAGMA temp_store = MEMORY")
-    return True
+        if follow < 0:
+            return True
+        page = follow
+        time.sleep(_REST)
+    return False
 
 
 def empty_log(engine: Engine) -> bool:
