@@ -255,7 +255,8 @@ def _of_sources(
     id = DataSourceCustomer.customer_id
     ids: set[int] = set()
     for source_id in source_ids:
-        walk = query.with_only_columns(id).join(DataSourceCustomer, id == Customer.id)
+        walk = query.with_only_columns(id).select_from(Customer)
+        walk = walk.join(DataSourceCustomer, id == Customer.id)
         walk = walk.where(DataSourceCustomer.source_id == source_id, id > after)
         ids |= set(connection.scalars(walk.distinct().order_by(id).limit(size + 1)))
     found = {row.id: row for row in select_in(connection, select(Customer.__table__), Customer.id, ids)}
