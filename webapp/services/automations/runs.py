@@ -36,16 +36,19 @@ def request(session: Session, automation: Automation, kind: str, user_id: int | 
         user_id: who asks.
     """
     session.execute(select(Automation.id).where(Automation.id == automation.id).with_for_update())
-    open_runs = update(AutomationRun).where(AutomationRun.automation_id == automation.id)
-    session.execute(
-        open_runs.where(AutomationRun.state.in_(OPEN)).values(state="cancelled", finished_at=now())
-    )
+    end_open(session, automation.id)
     run = AutomationRun(
         automation_id=automation.id, kind=kind, state="queued", user_id=user_id, created_at=now(), result={}
     )
     session.add(run)
     session.flush()
     return run
+
+
+def end_open(session: Session, automation_id: int) -> None:
+    """End the pass of a rule that is under way, if there is one. What it merged stays merged."""
+    mine = update(AutomationRun).where(AutomationRun.automation_id == automation_id)
+    session.execute(mine.where(AutomationRun.state.in_(OPEN)).values(state="cancelled", finished_at=now()))
 
 
 def cancel(session: Session, run: AutomationRun) -> None:
