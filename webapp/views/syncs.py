@@ -12,6 +12,7 @@ from webapp.models import Source, Sync
 from webapp.models.source import POLICIES
 from webapp.security import current_user, go_to, viewer_may
 from webapp.services import attribute_changes, long_work, previews, sync_log
+from webapp.services.sources import Refused
 from webapp.views.source_page import frame, is_part, source_or_404, start
 
 bp = Blueprint("syncs", __name__, url_prefix="/sources/<source_id>/syncs")
@@ -39,7 +40,11 @@ def create(source_id: str) -> ResponseReturnValue:
     kind = request.form.get("kind", "resync")
     if kind not in KINDS:
         abort(400)
-    sync = long_work.begin(db.session(), source, kind, current_user.id)
+    try:
+        sync = long_work.begin(db.session(), source, kind, current_user.id)
+    except Refused as refused:
+        flash(str(refused), "error")
+        return go_to(url_for("sources.settings", source_id=source.public_id))
     start(sync)
     flash(f"{sync_log.NAMES[sync.kind]} started.")
     return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
