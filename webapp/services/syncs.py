@@ -20,6 +20,7 @@ from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
 from webapp.services import attribute_changes, deletion, detaching, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
+from webapp.services.neighbours import Neighbours
 from webapp.services.pacing import Batch, Pace
 from webapp.services.previews import Preview, preview, waiting
 from webapp.services.projection import never
@@ -147,25 +148,28 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
         kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
     deleting = kind == "deletion"
     pace = Pace(engine.dialect.name)
-    while not stop():
-        if deleting and not deletion.ready(engine, sync_id):
-            with begin(engine) as connection:
-                _beat(connection, sync_id)
-            time.sleep(NOT_READY)
-            continue
-        with pace.batch() as batch:
-            worked = _step(engine, sync_id, settings, batch)
-        if worked is None:
-            if deleting:
-                packing.empty_log(engine)
-            return
-        pace.rest()
+    with Neighbours(engine) as neighbours:
+        while not stop():
+            if deleting and not deletion.ready(engine, sync_id):
+                with begin(engine) as connection:
+                    _beat(connection, sync_id)
+                time.sleep(NOT_READY)
+                continue
+            with pace.batch() as batch:
+                worked = _step(engine, sync_id, settings, batch, neighbours)
+            if worked is None:
+                break
+            pace.rest()
+    if deleting:
+        packing.empty_log(engine)
 
 
-def _step(engine: Engine, sync_id: int, settings: Settings, batch: Batch) -> int | None:
+def _step(
+    engine: Engine, sync_id: int, settings: Settings, batch: Batch, neighbours: Neighbours
+) -> int | None:
     """One transaction of the work; how many rows it went through, None when nothing is left to do."""
     with begin(engine) as connection:
-        batch.begun(connection.info.get(CROWDED, False))
+        batch.begun(neighbours.look() or connection.info.get(CROWDED, False))
         sync = _claimed(connection, sync_id)
         if sync is None:
             return None
@@ -175,6 +179,7 @@ def _step(engine: Engine, sync_id: int, settings: Settings, batch: Batch) -> int
             batch.worked = worked
             _beat(connection, sync_id)
         reach(f"{sync.kind}.before_commit")
+    neighbours.look()  # at our own commit
     reach(f"{sync.kind}.after_commit")
     return worked
 
