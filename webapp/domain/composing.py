@@ -88,6 +88,18 @@ def tags(hands: Sequence[Fields]) -> list[str]:
     return sorted(given, key=lambda tag: (tag.casefold(), tag))
 
 
+def joined(hands: Sequence[Fields]) -> Fields:
+    """What people set on records that are one now: of each field what was set last, and all the tags."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for fields in sorted(hands, key=lambda fields: sorted((str(f["value"]), n) for n, f in fields.items())):
+        for name, field in fields.items():
+            if name not in found or found[name]["at"] <= field["at"]:
+                found[name] = field
+    if given := tags(hands):
+        found["tags"] = {**found["tags"], "value": given}
+    return found
+
+
 def groups(nodes: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
     """Who belongs together: the connected parts of a graph.
 

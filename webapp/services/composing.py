@@ -14,6 +14,7 @@ from webapp.domain.composing import (
     Teller,
     composed,
     in_order,
+    joined,
     set_by_people,
     tags,
 )
@@ -59,9 +60,15 @@ def compose(connection: Connection, customer_ids: Iterable[int]) -> None:
 
 
 def edits_of(connection: Connection, entity: str, origins: Iterable[str]) -> dict[str, Fields]:
-    """What people set on some records, by origin."""
+    """What people set on some records, by origin.
+
+    Of persons that became one all that was set stands; of the same field what was set last, and all tags.
+    """
     query = select(Edit.origin_uuid, Edit.fields).where(Edit.entity == entity)
-    return {row.origin_uuid: row.fields for row in select_in(connection, query, Edit.origin_uuid, origins)}
+    found: dict[str, list[Fields]] = {}
+    for row in select_in(connection, query, Edit.origin_uuid, origins):
+        found.setdefault(row.origin_uuid, []).append(row.fields)
+    return {origin: said[0] if len(said) == 1 else joined(said) for origin, said in found.items()}
 
 
 def ignored_keys(connection: Connection, entity: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from webapp.models import Note, now
 from webapp.models.base import new_uuid
+from webapp.services.following import keys_of
 from webapp.services.rows import select_in
 
 
@@ -30,6 +31,8 @@ def write(connection: Connection, row: Any, text: str | None) -> None:
     if text is None or latest(connection, [row.uuid]).get(row.uuid) == text:
         return
     moment = now()
+    key = keys_of(connection, {row.uuid: row.source_id}).get(row.uuid)
     note = {"entity": "contact", "origin_uuid": row.uuid, "source_id": row.source_id, "user_id": None}
+    note |= {"said_of": row.uuid, "said_key": key}
     note |= {"uuid": new_uuid(), "text": text, "created_at": moment, "updated_at": moment}
     connection.execute(insert(Note).values(**note))

@@ -1,23 +1,17 @@
-"""Reading decisions about who is the same, and keeping them at the records that they now speak of."""
+"""Reading decisions about who is the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from webapp.models import Decision, Identifier, Source
+from webapp.models import Decision
 from webapp.models.merging import APART, MERGE
-from webapp.services.rows import select_in, update_by_id
+from webapp.services.rows import select_in
 
 Pair = tuple[str, str]
-
-
-def has_any(connection: Connection, source_id: int) -> bool:
-    """Whether anything was ever decided about a record of a source."""
-    ends = (Decision.primary_source_id, Decision.other_source_id)
-    return any(connection.scalar(select(Decision.id).where(end == source_id).limit(1)) for end in ends)
 
 
 def reached(connection: Connection, entity: str, origins: Iterable[str]) -> tuple[set[str], set[Pair]]:
@@ -51,43 +45,6 @@ def _of(connection: Connection, entity: str, kind: str, origins: Iterable[str]) 
     wanted = sorted(origins)
     ends = (Decision.primary_now, Decision.other_now)
     return [row for end in ends for row in select_in(connection, query, end, wanted)]
-
-
-def follow(connection: Connection, source_id: int, persons: Iterable[str]) -> set[str]:
-    """After persons of a source became one or parted: let decisions speak of whoever bears the name now.
-
-    Args:
-        source_id: whose persons.
-        persons: uuids of those that are there and may be new, and of those that are no more.
-
-    Returns:
-        The origins that decisions spoke of before and speak of now, where that changed.
-    """
-    touched: set[str] = set()
-    for end in ("primary", "other"):
-        touched |= _follow_end(connection, source_id, sorted(persons), end)
-    return touched
-
-
-def _follow_end(connection: Connection, source_id: int, persons: Sequence[str], end: str) -> set[str]:
-    uuid, now, key, source = (
-        getattr(Decision, f"{end}_{name}") for name in ("uuid", "now", "key", "source_id")
-    )
-    query = select(Decision.id, uuid.label("uuid"), now.label("now"), key.label("key"))
-    query = query.where(source == source_id, key.is_not(None))
-    rows = {row.id: row for column in (uuid, now) for row in select_in(connection, query, column, persons)}
-    standing = _persons_of(connection, source_id, {row.key for row in rows.values()})
-    moved = [(row, found) for row in rows.values() if (found := standing.get(row.key) or row.uuid) != row.now]
-    update_by_id(connection, Decision, [{"id": row.id, f"{end}_now": found} for row, found in moved])
-    return {origin for row, found in moved for origin in (row.now, found)}
-
-
-def _persons_of(connection: Connection, source_id: int, keys: set[bytes]) -> dict[bytes, str | None]:
-    generation = select(Source.generation).where(Source.id == source_id).scalar_subquery()
-    query = select(Identifier.key, Identifier.person_uuid).where(
-        Identifier.source_id == source_id, Identifier.generation == generation
-    )
-    return {row.key: row.person_uuid for row in select_in(connection, query, Identifier.key, keys)}
 
 
 def about(connection: Connection, entity: str, origins: Iterable[str]) -> list[Any]:

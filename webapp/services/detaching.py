@@ -23,7 +23,7 @@ from webapp.models import (
     now,
 )
 from webapp.models.merging import MERGE
-from webapp.services import keeping, merges
+from webapp.services import following, keeping, merges
 from webapp.services.composing import tellers_of
 from webapp.services.merging import settle
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
@@ -123,24 +123,31 @@ def _hand_over(connection: Connection, source_id: int, heirs: Mapping[str, Any])
     query = select(Edit.origin_uuid, Edit.fields)
     edits = select_in(connection, query.where(*mine), Edit.origin_uuid, heirs)
     for edit in edits:
-        origin, heir = edit.origin_uuid, heirs[edit.origin_uuid]
-        kept = {name: field for name, field in edit.fields.items() if field["at"] >= since.get(origin, 0)}
-        before = connection.scalar(
-            select(Edit.fields).where(Edit.entity == "customer", Edit.origin_uuid == heir.origin_uuid)
-        )
-        row = {"entity": "customer", "origin_uuid": heir.origin_uuid, "source_id": heir.source_id}
+        heir = heirs[edit.origin_uuid]
+        kept = {name: f for name, f in edit.fields.items() if f["at"] >= since.get(edit.origin_uuid, 0)}
         if kept:
-            told = {"fields": (before or {}) | kept, "updated_at": now()}
-            upsert(connection, Edit, [row | told], ("entity", "origin_uuid"))
+            _hand_edit_over(connection, heir, kept)
     written = select(Note.id, Note.origin_uuid, Note.created_at)
     written = written.where(Note.entity == "customer", Note.source_id == source_id)
     notes = [
-        {"id": note.id, "origin_uuid": heirs[note.origin_uuid].origin_uuid}
-        | {"source_id": heirs[note.origin_uuid].source_id}
+        {"id": note.id, **_named(connection, heirs[note.origin_uuid])}
         for note in select_in(connection, written, Note.origin_uuid, heirs)
         if note.created_at >= since.get(note.origin_uuid, 0)
     ]
     update_by_id(connection, Note, notes)
+
+
+def _hand_edit_over(connection: Connection, heir: Any, fields: Mapping[str, Any]) -> None:
+    before = select(Edit.fields).where(Edit.entity == "customer", Edit.said_of == heir.origin_uuid)
+    row = {"entity": "customer", **_named(connection, heir), "updated_at": now()}
+    row["fields"] = {**(connection.scalar(before) or {}), **fields}
+    upsert(connection, Edit, [row], ("entity", "said_of"))
+
+
+def _named(connection: Connection, heir: Any) -> dict[str, Any]:
+    uuid, source_id = heir.origin_uuid, heir.source_id
+    key = following.keys_of(connection, {uuid: source_id}).get(uuid)
+    return {"said_of": uuid, "said_key": key, "origin_uuid": uuid, "source_id": source_id}
 
 
 def _remove(

@@ -7,7 +7,7 @@ caller's transaction, which holds the lock of the sources involved; afterwards t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -15,7 +15,8 @@ from sqlalchemy import Connection, select
 from webapp.domain.composing import Fields
 from webapp.models import Edit, now
 from webapp.services.composing import edits_of
-from webapp.services.rows import delete_in, select_in, upsert
+from webapp.services.following import keys_of
+from webapp.services.rows import delete_in, select_in, update_by_id, upsert
 
 LONGEST_TAG = 255
 
@@ -58,8 +59,28 @@ def set_on_many(
     """
     moment = now()
     said = {name: {"value": value, "at": moment, "by": user_id} for name, value in values.items()}
-    known = edits_of(connection, entity, sources)
-    _write(connection, entity, sources, {origin: {**known.get(origin, {}), **said} for origin in sources})
+    rows = _rows(connection, entity, sources)
+    # Set on persons that became one: what was set on each of them before is spoken for.
+    _take_back(connection, [row for row in rows if row.said_of != row.origin_uuid], said.keys())
+    known = {row.said_of: row.fields for row in rows}
+    keys = keys_of(connection, sources)
+    upsert(
+        connection,
+        Edit,
+        [
+            {
+                "entity": entity,
+                "said_of": origin,
+                "said_key": keys.get(origin),
+                "origin_uuid": origin,
+                "source_id": source_id,
+                "fields": {**known.get(origin, {}), **said},
+                "updated_at": moment,
+            }
+            for origin, source_id in sources.items()
+        ],
+        ("entity", "said_of"),
+    )
 
 
 def unset(connection: Connection, entity: str, origins: Iterable[str], names: Iterable[str]) -> None:
@@ -69,14 +90,7 @@ def unset(connection: Connection, entity: str, origins: Iterable[str], names: It
         origins: all that stand behind a record, since an edit of any of them shows.
         names: of the fields.
     """
-    gone = frozenset(names)
-    known = edits_of(connection, entity, origins)
-    kept = {
-        origin: {name: field for name, field in fields.items() if name not in gone}
-        for origin, fields in known.items()
-        if gone & fields.keys()
-    }
-    _write(connection, entity, _sources(connection, entity, kept), kept)
+    _take_back(connection, _rows(connection, entity, origins), frozenset(names))
 
 
 def set_tags(
@@ -128,24 +142,15 @@ def _tags(fields: Fields) -> list[str]:
     return list(fields.get("tags", {}).get("value") or ())
 
 
-def _sources(connection: Connection, entity: str, origins: Iterable[str]) -> dict[str, int]:
-    query = select(Edit.origin_uuid, Edit.source_id).where(Edit.entity == entity)
-    return {row.origin_uuid: row.source_id for row in select_in(connection, query, Edit.origin_uuid, origins)}
+def _rows(connection: Connection, entity: str, origins: Iterable[str]) -> list[Any]:
+    query = select(Edit.id, Edit.said_of, Edit.origin_uuid, Edit.fields).where(Edit.entity == entity)
+    return select_in(connection, query, Edit.origin_uuid, origins)
 
 
-def _write(
-    connection: Connection, entity: str, sources: Mapping[str, int], fields: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Keep what is set; a record on which nothing is set any more has no row."""
+def _take_back(connection: Connection, rows: Iterable[Any], names: Set[str]) -> None:
+    """Take fields out of rows; one in which nothing is set any more goes."""
+    kept = {row.id: {n: f for n, f in row.fields.items() if n not in names} for row in rows}
+    delete_in(connection, Edit, Edit.id, [id for id, fields in kept.items() if not fields])
     moment = now()
-    rows = [
-        {"entity": entity, "origin_uuid": origin, "source_id": sources[origin]}
-        | {"fields": dict(said), "updated_at": moment}
-        for origin, said in fields.items()
-        if said
-    ]
-    upsert(connection, Edit, rows, ("entity", "origin_uuid"))
-    query = select(Edit.id, Edit.origin_uuid).where(Edit.entity == entity)
-    empty = [origin for origin, said in fields.items() if not said]
-    gone = [row.id for row in select_in(connection, query, Edit.origin_uuid, empty)]
-    delete_in(connection, Edit, Edit.id, gone)
+    changed = [{"id": id, "fields": fields, "updated_at": moment} for id, fields in kept.items() if fields]
+    update_by_id(connection, Edit, changed)

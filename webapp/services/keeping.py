@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
 from webapp.models import Contact, Customer, DataSourceCustomer, Edit
-from webapp.services import decisions
+from webapp.services import decisions, following
 from webapp.services.composing import compose
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.merging import settle
@@ -36,10 +36,11 @@ def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched)
 
     Customers that are one source's word alone, which are nearly all, cost one look each.
     """
-    if decisions.has_any(connection, source_id):
-        _settle_decided(connection, source_id, stood, touched)
-    edited = _edited(connection, source_id, stood, touched)
-    composed = _composed(connection, touched.customers) | edited | stood.composed
+    composed = _composed(connection, touched.customers) | stood.composed
+    if following.is_anything_kept(connection, source_id):
+        moved = following.follow(connection, source_id, touched.persons)
+        _settle_decided(connection, stood.added | moved, moved)
+        composed |= _kept_of(connection, stood.added | moved, touched.contacts | moved)
     there = {row[0] for row in select_in(connection, select(Customer.id), Customer.id, composed)}
     compose_contacts(connection, there, touched.contacts)
     compose(connection, there)
@@ -54,33 +55,27 @@ def release(connection: Connection, contact_ids: Iterable[int]) -> set[str]:
     return {row.uuid for row in rows}
 
 
-def _settle_decided(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
-    moved = decisions.follow(connection, source_id, touched.persons)
-    _, pairs = decisions.reached(connection, "customer", stood.added)
+def _settle_decided(connection: Connection, fresh: Set[str], moved: Set[str]) -> None:
+    """Group the customers of origins that are new, or of whose decisions the meaning changed."""
+    _, pairs = decisions.reached(connection, "customer", fresh)
     decided = moved | {end for pair in pairs for end in pair}
     if decided:
         settle(connection, decided)
 
 
-def _edited(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> set[int]:
+def _kept_of(connection: Connection, origins: Set[str], contacts: Set[str]) -> set[int]:
     """Customers that people had edited before they came back, and those of edited or merged contacts."""
     found: set[int] = set()
-    if connection.scalar(select(Edit.id).where(Edit.source_id == source_id).limit(1)) is not None:
-        found |= _of_edits(connection, "customer", stood.added, DataSourceCustomer.origin_uuid)
-        found |= _of_edits(connection, "contact", touched.contacts, Contact.uuid)
-    if decisions.has_any(connection, source_id):
-        _, pairs = decisions.reached(connection, "contact", touched.contacts)
-        query = select(Contact.customer_id)
-        rows = select_in(connection, query, Contact.uuid, {end for pair in pairs for end in pair})
+    for entity, model, uuids in (("customer", DataSourceCustomer, origins), ("contact", Contact, contacts)):
+        query = select(Edit.origin_uuid).where(Edit.entity == entity)
+        concerned = {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, uuids)}
+        if model is Contact:
+            _, pairs = decisions.reached(connection, entity, uuids)
+            concerned |= {end for pair in pairs for end in pair}
+        column = Contact.uuid if model is Contact else DataSourceCustomer.origin_uuid
+        rows = select_in(connection, select(model.customer_id), column, concerned)
         found |= {row.customer_id for row in rows}
     return found
-
-
-def _of_edits(connection: Connection, entity: str, uuids: Iterable[str], column: object) -> set[int]:
-    query = select(Edit.origin_uuid).where(Edit.entity == entity)
-    edited = {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, uuids)}
-    model = DataSourceCustomer if entity == "customer" else Contact
-    return {row[0] for row in select_in(connection, select(model.customer_id), column, edited)}
 
 
 def _composed(connection: Connection, customer_ids: Iterable[int]) -> set[int]:

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from webapp.domain.composing import groups
-from webapp.models import Contact, Customer, DataSourceCustomer, Decision, Identifier, Source, now
+from webapp.models import Contact, Customer, DataSourceCustomer, Decision, Source, now
 from webapp.models.merging import APART, MERGE
-from webapp.services import decisions
+from webapp.services import decisions, following
 from webapp.services.composing import tellers_of
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.merging import settle
@@ -175,7 +175,8 @@ def insert_decisions(
     known = list(pairs)
     if not known:
         return
-    keys = _keys(connection, [row for pair in known for row in pair if row.kind == "person"])
+    ends = [row for pair in known for row in pair if row.kind == "person"]
+    keys = following.keys_of(connection, {row.origin_uuid: row.source_id for row in ends})
     moment = now()
     connection.execute(
         insert(Decision),
@@ -202,20 +203,6 @@ def _end(name: str, row: Any, keys: Mapping[str, bytes]) -> dict[str, Any]:
         f"{name}_key": keys.get(row.origin_uuid),
         f"{name}_now": row.origin_uuid,
     }
-
-
-def _keys(connection: Connection, rows: Sequence[Any]) -> dict[str, bytes]:
-    """Of persons: the key of the identifier whose uuid the person bears."""
-    found: dict[str, bytes] = {}
-    for source_id in {row.source_id for row in rows}:
-        generation = select(Source.generation).where(Source.id == source_id).scalar_subquery()
-        query = select(Identifier.uuid, Identifier.key, Identifier.person_uuid).where(
-            Identifier.source_id == source_id, Identifier.generation == generation
-        )
-        uuids = [row.origin_uuid for row in rows if row.source_id == source_id]
-        named = select_in(connection, query, Identifier.person_uuid, uuids)
-        found |= {row.uuid: row.key for row in named if row.uuid == row.person_uuid}
-    return found
 
 
 def _end_of_contact(connection: Connection, row: Any) -> End:

@@ -142,9 +142,10 @@ def _hands() -> None:
         sa.Column("fields", JSON, nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         _source("edits"),
-        sa.UniqueConstraint("entity", "origin_uuid", name="uq_edits_entity_origin_uuid"),
+        sa.UniqueConstraint("entity", "said_of", name="uq_edits_entity_said_of"),
     )
     op.create_index("ix_edits_source_id", "edits", ["source_id"])
+    op.create_index("ix_edits_origin_uuid", "edits", ["origin_uuid", "entity"])
     _table(
         "notes",
         sa.Column("uuid", sa.Text(), nullable=False),
@@ -156,12 +157,15 @@ def _hands() -> None:
         sa.UniqueConstraint("uuid", name="uq_notes_uuid"),
     )
     op.create_index("ix_notes_source_id", "notes", ["source_id"])
+    op.create_index("ix_notes_said_of", "notes", ["said_of"])
     op.create_index("ix_notes_origin_uuid", "notes", ["origin_uuid", "entity", "id"])
 
 
 def _record() -> list[sa.Column[Any]]:
     return [
         sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("said_of", sa.Text(), nullable=False),
+        sa.Column("said_key", sa.LargeBinary()),
         sa.Column("origin_uuid", sa.Text(), nullable=False),
         sa.Column("source_id", BIG, nullable=False),
     ]

@@ -1,0 +1,88 @@
+"""Following persons: what was decided about one and written on one speaks of whoever they are part of now.
+
+A person bears the uuid of one of their identifiers. When two become one, that identifier belongs to the other
+from then on; when they part it has its own name back. So what must outlive this keeps the key of the identifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from webapp.models import Decision, Edit, Identifier, Note, Source
+from webapp.services.rows import select_in, update_by_id
+
+# Who follows: a table, and its columns for the uuid it was said of, the key, the uuid now, and the source.
+_FOLLOWING: tuple[tuple[Any, str, str, str, str], ...] = (
+    (Decision, "primary_uuid", "primary_key", "primary_now", "primary_source_id"),
+    (Decision, "other_uuid", "other_key", "other_now", "other_source_id"),
+    (Edit, "said_of", "said_key", "origin_uuid", "source_id"),
+    (Note, "said_of", "said_key", "origin_uuid", "source_id"),
+)
+
+
+def is_anything_kept(connection: Connection, source_id: int) -> bool:
+    """Whether anything was ever decided about records of a source or written on them; one look."""
+    kept = [select(m.id).where(getattr(m, source) == source_id).exists() for m, *_, source in _FOLLOWING]
+    return bool(connection.scalar(select(or_(*kept))))
+
+
+def follow(connection: Connection, source_id: int, persons: Iterable[str]) -> set[str]:
+    """After persons of a source became one or parted: let everything speak of whoever bears the name now.
+
+    Args:
+        source_id: whose persons.
+        persons: uuids of those that are there and may be new, and of those that are no more.
+
+    Returns:
+        The origins that something spoke of before and speaks of now, where that changed.
+    """
+    wanted = sorted(persons)
+    touched: set[str] = set()
+    for model, *names in _FOLLOWING:
+        said_of, key, now, source = (getattr(model, name) for name in names)
+        query = select(model.id, said_of.label("said_of"), now.label("now"), key.label("key"))
+        query = query.where(source == source_id, key.is_not(None))
+        rows = {
+            row.id: row for column in (said_of, now) for row in select_in(connection, query, column, wanted)
+        }
+        standing = _persons_of(connection, source_id, {row.key for row in rows.values()})
+        moved = [
+            (row, found)
+            for row in rows.values()
+            if (found := standing.get(row.key) or row.said_of) != row.now
+        ]
+        update_by_id(connection, model, [{"id": row.id, names[2]: found} for row, found in moved])
+        touched |= {origin for row, found in moved for origin in (row.now, found)}
+    return touched
+
+
+def keys_of(connection: Connection, sources: Mapping[str, int]) -> dict[str, bytes]:
+    """Of persons: the key of the identifier whose uuid they bear.
+
+    Args:
+        sources: by uuid, the id of its source; uuids of companies and billing records have no key.
+    """
+    found: dict[str, bytes] = {}
+    for source_id in set(sources.values()):
+        query = select(Identifier.uuid, Identifier.key, Identifier.person_uuid)
+        query = query.where(
+            Identifier.source_id == source_id, Identifier.generation == _generation(source_id)
+        )
+        uuids = [uuid for uuid, id in sources.items() if id == source_id]
+        named = select_in(connection, query, Identifier.person_uuid, uuids)
+        found |= {row.uuid: row.key for row in named if row.uuid == row.person_uuid}
+    return found
+
+
+def _persons_of(connection: Connection, source_id: int, keys: set[bytes]) -> dict[bytes, str | None]:
+    query = select(Identifier.key, Identifier.person_uuid).where(
+        Identifier.source_id == source_id, Identifier.generation == _generation(source_id)
+    )
+    return {row.key: row.person_uuid for row in select_in(connection, query, Identifier.key, keys)}
+
+
+def _generation(source_id: int) -> Any:
+    return select(Source.generation).where(Source.id == source_id).scalar_subquery()
