@@ -20,7 +20,7 @@ from tests.conftest import migrate, settings_for
 from webapp.config import Settings
 from webapp.database import make_engine, writing
 from webapp.models import Source, Sync
-from webapp.services import syncs
+from webapp.services import previews, syncs
 
 SIZES = (10_000, 100_000, 1_000_000)
 IDLE = 10.0  # seconds in which the webhook is measured alone
@@ -70,10 +70,24 @@ def _measured(settings: Settings, rows: int) -> dict[str, Any]:
         print(f"  {'webhook while nothing goes on':<40} {told(idle)}", flush=True)
         found: dict[str, Any] = {"idle": idle}
         for name, policy in CASES:
+            found[f"preview: {name}"] = _previewed(engine, source_id, policy)
             found[name] = _case(engine, settings, callers, source_id, policy, rows)
             print(f"  {name:<40} {told(found[name])}", flush=True)
             people.analyze(engine)
     engine.dispose()
+    return found
+
+
+def _previewed(engine: Engine, source_id: int, policy: str) -> dict[str, float]:
+    """How long the page's numbers take before that re-sync."""
+    with Session(engine) as session:
+        source = session.get_one(Source, source_id)
+        taken = common.timed(lambda: previews.preview(session, source, policy), 10)
+        taken += common.timed(lambda: previews.going(session, source), 5)
+    found = common.summary(taken)
+    print(
+        f"  {'its preview':<40} {found['median_ms']:.0f} ms, at the 95th percentile {found['p95_ms']:.0f} ms"
+    )
     return found
 
 

@@ -63,10 +63,12 @@ def test_customers_that_would_go_say_what_people_made_of_them(app, engine, fille
         )
     with begin(engine) as connection:
         about = {"entity": "customer", "source_id": source_id, "updated_at": now()}
-        note = {"uuid": "n1", "origin_uuid": ada, "text": "Call her", "created_at": now()}
+        note = {"uuid": "n1", "origin_uuid": ada, "said_of": ada, "text": "Call her", "created_at": now()}
         connection.execute(insert(Note).values(about | note))
         for origin in (ada, eva):
-            connection.execute(insert(Edit).values(about | {"origin_uuid": origin, "fields": {}}))
+            connection.execute(
+                insert(Edit).values(about | {"origin_uuid": origin, "said_of": origin, "fields": {}})
+            )
     client = signed_in(app)
     page = soup(client.get(f"/sources/{filled}/preview?policy=company"))
     assert (
