@@ -49,6 +49,7 @@ SENTENCES = {
     "source.resumed": "resumed the source {name}",
     "source.retention_changed": "chose to keep raw events of {name} {kept}",
     "source.resynced": "asked for a re-sync of {name}",
+    "source.cancelled": "cancelled the work under way on {name}",
     "source.rebuilt": "asked for a rebuild of {name}",
     "source.exported": "exported the source {name}",
     "source.imported": "began to import existing data into {name}",

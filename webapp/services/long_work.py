@@ -9,6 +9,7 @@ from webapp.services import audit, syncs
 from webapp.services.sources import Refused, only_segment
 from webapp.services.transactions import write
 
+CANCELLABLE = ("queued", "running")
 _ACTIONS = {"resync": "source.resynced", "rebuild": "source.rebuilt"}
 
 
@@ -36,9 +37,17 @@ def begin(session: Session, source: Source, kind: str, by: int | None = None) ->
     return sync
 
 
-def cancel(session: Session, sync: Sync) -> None:
-    """Take a re-sync or a rebuild back; the tables end as they were."""
+def cancel(session: Session, sync: Sync, by: int | None = None) -> None:
+    """Take a re-sync or a rebuild back; the tables end as they were.
+
+    Args:
+        session: committed here.
+        sync: the work.
+        by: the id of the user who asks; None for the command line.
+    """
     with write(session):
+        if sync.kind != "deletion" and sync.state in CANCELLABLE:
+            audit.record(session, "source.cancelled", by, sync.source.uuid, name=sync.source.name)
         syncs.request_cancel(session, sync)
 
 

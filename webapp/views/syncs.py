@@ -65,7 +65,7 @@ def show(source_id: str, sync_id: int) -> ResponseReturnValue:
 def cancel(source_id: str, sync_id: int) -> ResponseReturnValue:
     """Stop it; the tables are left as they were."""
     source = source_or_404(source_id)
-    long_work.cancel(db.session(), _sync_or_404(source, sync_id))
+    long_work.cancel(db.session(), _sync_or_404(source, sync_id), current_user.id)
     return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
 
 
