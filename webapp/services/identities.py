@@ -70,7 +70,8 @@ class Neighbourhood:
         """Load the identifiers whose column is one of some values, but those that are here already."""
         query = self._select()
         if column is Identifier.tie_key:
-            query = query.where(Identifier.person_uuid.is_not(None))
+            # Not "is not null": SQLite takes that for a range of another index, and goes through all persons.
+            query = query.where(Identifier.person_uuid != "")
         if untied:
             query = query.where(Identifier.tie_key.is_(None))
         loaded = []

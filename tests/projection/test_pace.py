@@ -1,0 +1,104 @@
+"""How draining keeps its pace: batches, memory, and turns with those who write at the same time."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.projection import support
+from webapp.config import Settings
+from webapp.database import CROWDED, begin
+from webapp.services import pacing
+from webapp.services.pacing import Pace, within
+
+
+def test_a_batch_ends_before_it_is_too_large_for_memory() -> None:
+    """However many events wait and however large they are, so many bytes are read at once; one always is."""
+    assert within([(1, 40), (2, 40), (3, 40)], 100) == 2
+    assert within([(1, 400), (2, 40)], 100) == 1
+    assert within([], 100) == 0
+
+
+def test_large_events_are_drained_in_several_batches(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into one batch is left to the next, and all of it arrives."""
+    monkeypatch.setattr("webapp.services.projection.MOST_BYTES", 300)
+    source = support.make_source(engine)
+    told = [{"type": "identify", "userId": f"u{n}", "traits": {"plan": "x" * 100}} for n in range(7)]
+    support.receive(engine, source, told)
+    assert support.drain(engine, settings, source).applied == 7
+
+
+def test_others_who_write_make_batches_short_and_get_a_rest() -> None:
+    """While somebody waits for the lock, a drain takes small bites and leaves it alone between them."""
+    rests: list[float] = []
+    pace = Pace("sqlite", rests.append)
+    for crowded in (False, True):
+        with pace.batch() as batch:
+            batch.begun(crowded)
+            batch.worked = batch.size
+            time.sleep(0.05)
+        pace.rest()
+    assert len(rests) == 1
+    with pace.batch() as batch:
+        assert batch.size < pacing.FIRST * 4
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_waits_to_write_goes_before_who_has_just_written(engine: Engine) -> None:
+    """A writer that begins again at once finds that somebody was waiting, and comes after them."""
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def other() -> None:
+        waiting.set()
+        with begin(engine):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with begin(engine):
+        thread.start()
+        waiting.wait()
+        while _is_free(Path(str(engine.url.database))):
+            time.sleep(0.001)
+    with begin(engine) as connection:
+        order.append("first")
+        assert connection.info[CROWDED]
+    thread.join()
+    assert order == ["other", "first"]
+
+
+def _is_free(database: Path) -> bool:
+    with open(f"{database}-turn", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_tied_identifiers_are_found_by_their_index(engine: Engine, settings: Settings) -> None:
+    """No query of a drain goes through all identifiers of a source, however many are stored."""
+    said: list[tuple[str, object]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _keep(_connection, _cursor, statement, parameters, _context, _many) -> None:  # type: ignore[no-untyped-def]
+        if statement.startswith("SELECT identifiers."):
+            said.append((statement, parameters))
+
+    source = support.make_source(engine)
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "anonymousId": "a1", "traits": {}}])
+    support.drain(engine, settings, source)
+    event.remove(engine, "before_cursor_execute", _keep)
+    assert said
+    with engine.connect() as connection:
+        for statement, parameters in said:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            assert all(row.detail.count("=?") == 3 for row in plan), plan
