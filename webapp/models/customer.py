@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, false, true
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, false, not_, true, type_coerce
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.base import NEVER_REUSED, Base, Bytes, Document, Id, Micros, where
@@ -100,6 +103,18 @@ class DataSourceCustomer(Base):
     updated_at: Mapped[Micros]
 
     customer: Mapped[Customer] = relationship(back_populates="sources")
+
+    @hybrid_property
+    def follows(self) -> bool:
+        """Whether another leads its customer."""
+        return not self.leads
+
+    @follows.inplace.expression
+    @classmethod
+    def _follows(cls) -> ColumnElement[bool]:
+        # In the words of the partial indexes: SQLite does not know `leads = 0`, as it is told else, for them.
+        leads: ColumnElement[Any] = type_coerce(cls.leads, Integer())
+        return not_(leads)
 
 
 class Contact(Base):

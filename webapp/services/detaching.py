@@ -71,7 +71,7 @@ def _merged(connection: Connection, source_id: int, most: int) -> list[Any]:
     )
     query = select(mine.customer_id).join(mate, together[0]).where(*together[1:]).distinct().limit(most)
     # Who follows is in an index of its own, so customers of one source alone are never looked at.
-    ids = {id for follower in (mine, mate) for id in connection.scalars(query.where(~follower.leads))}
+    ids = {id for follower in (mine, mate) for id in connection.scalars(query.where(follower.follows))}
     rows = select(DataSourceCustomer.__table__).where(DataSourceCustomer.source_id == source_id)
     return select_in(connection, rows, DataSourceCustomer.customer_id, ids)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy import Connection, Select, func, literal, select
 
 from webapp.domain.text import clean
 from webapp.models import (
@@ -89,8 +89,9 @@ def customers(connection: Connection, wanted: Wanted, after: int, size: int) -> 
         query = query.where(sortable(Customer.email) == _sorted(wanted.email))
         query = query.where(func.lower(Customer.email) == wanted.email.lower())
     if wanted.external_id is not None:
-        query = query.where(Customer.id.in_(_with_external_id(connection, wanted)))
-    elif wanted.source_ids is not None:
+        named = _with_external_id(connection, wanted)
+        return _page(connection, query.where(Customer.id.in_(named)), Customer, after, size) if named else []
+    if wanted.source_ids is not None:
         return _of_sources(connection, query, wanted.source_ids, after, size)
     return _page(connection, query, Customer, after, size)
 
@@ -107,7 +108,10 @@ def contacts(connection: Connection, wanted: Wanted, after: int, size: int) -> l
     if wanted.customer_id is not None:
         query = query.where(Contact.customer_id == wanted.customer_id)
     if wanted.external_id is not None:
-        query = query.where(Contact.customer_id.in_(_with_external_id(connection, wanted)))
+        named = _with_external_id(connection, wanted)
+        if not named:
+            return []
+        query = query.where(Contact.customer_id.in_(named))
     if wanted.source_ids is None:
         return _page(connection, query, Contact, after, size)
     found = [
@@ -217,7 +221,7 @@ def at_source(connection: Connection, source_id: int, external_id: str) -> Any |
     Of a Segment source a company may have the name of a person: then the company.
     """
     wanted = Wanted(source_ids=[source_id], external_id=external_id)
-    ids = connection.scalars(_with_external_id(connection, wanted)).all()
+    ids = _with_external_id(connection, wanted)
     rows = [row for rows in behind(connection, ids).values() for row in rows]
     named = [row for row in rows if (row.source_id, row.external_id) == (source_id, external_id)]
     return min(named, key=lambda row: (row.kind, row.id), default=None)
@@ -263,20 +267,19 @@ def _of_sources(
     return [found[id] for id in sorted(found)][: size + 1]
 
 
-def _with_external_id(connection: Connection, wanted: Wanted) -> Select[Any]:
+def _with_external_id(connection: Connection, wanted: Wanted) -> list[int]:
     """Ids of the customers that a source names so: those that it leads, and those that it follows."""
     told = wanted.external_id or ""
-    follows = (~DataSourceCustomer.leads, DataSourceCustomer.external_id == told)
-    query = select(Customer.id).where(
-        sortable(Customer.external_id) == _sorted(told), Customer.external_id == told
-    )
-    leads = set(connection.scalars(query))
-    leads |= set(connection.scalars(select(DataSourceCustomer.customer_id).where(*follows)))
-    stands: ColumnElement[bool] = DataSourceCustomer.customer_id.in_(sorted(leads))
-    named = select(DataSourceCustomer.customer_id).where(stands, DataSourceCustomer.external_id == told)
-    if wanted.source_ids is not None:
-        named = named.where(DataSourceCustomer.source_id.in_(wanted.source_ids))
-    return named
+    # Compared here: told that the column equals a text, SQLite puts the text into the index's expression.
+    alike = select(Customer.id, Customer.external_id).where(sortable(Customer.external_id) == _sorted(told))
+    ids = {row.id for row in connection.execute(alike) if row.external_id == told}
+    behind = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.external_id == told)
+    ids |= set(connection.scalars(behind.where(DataSourceCustomer.follows)))
+    if wanted.source_ids is None:
+        return sorted(ids)
+    behind = behind.where(DataSourceCustomer.source_id.in_(wanted.source_ids))
+    rows = select_in(connection, behind, DataSourceCustomer.customer_id, ids)
+    return sorted({row.customer_id for row in rows})
 
 
 def _sorted(text: str) -> Any:

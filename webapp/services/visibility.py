@@ -48,7 +48,7 @@ def of_source(connection: Connection | Session, model: Any, source_id: int) -> C
     if model is not Customer or not stands_behind_others(connection, source_id):
         return cast("ColumnElement[bool]", mine)
     following = select(DataSourceCustomer.customer_id).where(
-        DataSourceCustomer.source_id == source_id, ~DataSourceCustomer.leads
+        DataSourceCustomer.source_id == source_id, DataSourceCustomer.follows
     )
     return mine | Customer.id.in_(following)
 
@@ -56,7 +56,7 @@ def of_source(connection: Connection | Session, model: Any, source_id: int) -> C
 def stands_behind_others(connection: Connection | Session, source_id: int) -> bool:
     """Whether a source stands behind customers that another source leads."""
     following = select(DataSourceCustomer.id).where(
-        DataSourceCustomer.source_id == source_id, ~DataSourceCustomer.leads
+        DataSourceCustomer.source_id == source_id, DataSourceCustomer.follows
     )
     return connection.scalar(following.limit(1)) is not None
 
