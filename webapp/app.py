@@ -49,6 +49,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.cli.users",
     "webapp.cli.sources",
     "webapp.cli.imports",
+    "webapp.cli.mappings",
     "webapp.cli.drain",
     "webapp.cli.events",
     "webapp.cli.demo",

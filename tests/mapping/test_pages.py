@@ -92,7 +92,13 @@ def test_the_table_is_searched_and_filtered(app, place):
     }
     assert len(shown(soup(client.get(place + "?call=group")))) == 2
     assert "Nothing matches" in soup(client.get(place + "?ruled=1")).text
-    part = client.get(place + "?call=track", headers={"HX-Request": "true"})
+    send(client, place, call="identify", path="traits.company", to="ignore")
+    ruled = shown(soup(client.get(place + "?ruled=1")))
+    assert list(ruled) == [("traits.company", "identify")]
+    inside = shown(soup(client.get(place)))["traits.company.size", "identify"]
+    assert (inside[2][-7:], inside[3]) == ("Nowhere", "By the rule about traits.company")
+    part = client.get(place + "?call=track&q=&source_id=x", headers={"HX-Request": "true"})
+    assert part.headers["HX-Push-Url"] == place + "?call=track"
     assert list(shown(soup(part))) == [("properties.job_title", "track")]
     assert not soup(part).select("html")
 

@@ -262,6 +262,13 @@ def document_of(mapping: Mapping) -> dict[str, Any] | None:
     return document
 
 
+def without_authors(document: object) -> dict[str, Any]:
+    """A mapping as a file tells it to others: what it does, not who made it."""
+    mapping = of(document)
+    rules = [{"call": rule.call, "path": rule.path, "to": rule.to} for rule in mapping.rules]
+    return {"rules": rules} if mapping.tracks is None else {"rules": rules, "tracks": list(mapping.tracks)}
+
+
 def same(one: object, other: object) -> bool:
     """Whether two documents say the same, whoever made their rules and when."""
     return one == other or of(one).says() == of(other).says()

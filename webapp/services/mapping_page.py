@@ -56,6 +56,7 @@ class Line:
         alone: the same for a call that names no company, where that differs; else None.
         rule: the rule that is chosen.
         author: whose rule that is.
+        under: the path of an object that holds it, where the rule is about that; else empty.
         fixed: why no rule can be about it; empty when one can.
         coming: where it goes after the rebuild, where that differs; else None.
     """
@@ -70,6 +71,7 @@ class Line:
     alone: list[Place] | None = None
     rule: Rule | None = None
     author: str = ""
+    under: str = ""
     fixed: str = ""
     coming: list[Place] | None = None
 
@@ -197,11 +199,20 @@ def _filled(session: Session, source: Source, rows: Sequence[Row]) -> list[Line]
                 holds=holds,
                 rule=rule,
                 author=authors.get(rule.by, "") if rule is not None else "",
+                under=_under(places.chosen, call, path) if rule is None else "",
                 fixed=fixed(call, path) or "",
             )
         )
         places.fill(made[-1])
     return made
+
+
+def _under(mapping: Any, call: str, path: str) -> str:
+    """The nearest object around a path that a rule is about; empty when there is none."""
+    outer = path.rpartition(".")[0]
+    while outer and mapping.rule(call, outer) is None:
+        outer = outer.rpartition(".")[0]
+    return outer
 
 
 class _Places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, abort, flash, render_template, request, url_for
+from flask import Blueprint, Flask, abort, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.mapping import MappingError
@@ -28,7 +28,13 @@ def show(source_id: str) -> ResponseReturnValue:
     source = source_or_404(source_id)
     context = _table(source)
     if is_part():
-        return render_template("mappings/_table.html", source=source, **context)
+        response = make_response(render_template("mappings/_table.html", source=source, **context))
+        # A form sends its empty fields too; the address shows what was asked for.
+        names = ("call", "q", "ruled", "page")
+        asked: dict[str, Any] = {name: request.args[name] for name in names if request.args.get(name)}
+        header = "HX-Replace-Url" if request.headers.get("HX-Trigger-Name") == "q" else "HX-Push-Url"
+        response.headers[header] = url_for(".show", source_id=source.public_id, **asked)
+        return response
     context |= {"chosen": mapping.chosen(source), "call_options": [(call, call) for call in CALLS]}
     context["arrived"] = mapping_page.arrived(db.session(), source)
     return render_template("mappings/show.html", **context, **frame(source, "mapping"))
