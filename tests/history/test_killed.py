@@ -7,7 +7,7 @@ import signal
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.faults.arming import VARIABLE
+from tests.faults.arming import armed
 from tests.history import support
 from tests.jobs.conftest import queued, start, states  # noqa: F401  fixtures
 from tests.projection.support import make_source
@@ -17,7 +17,7 @@ from webapp.models import Import, Source
 from webapp.models.event import APPLIED
 from webapp.services.imports import asking, files, running
 
-CALLS = 24_000
+CALLS = 4200
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_killed_import_ends_as_if_nothing_had_been(engine, settings, start, ar
     path.write_bytes(archive)
     undisturbed, counts = support.bring(engine, settings, [path])
     asked, source_id, folder = uploaded(engine, settings, archive, support.ALL)
-    doomed = start("tests.faults.arming", "tests.history.one_import", str(asked), **{VARIABLE: place})
+    doomed = start("tests.history.one_import", str(asked), **armed(place))
     assert doomed.wait(timeout=30) == -signal.SIGKILL
     assert folder.is_dir()
     running.run(engine, asked, settings=settings)
@@ -66,8 +66,7 @@ def test_a_killed_import_ends_as_if_nothing_had_been(engine, settings, start, ar
 def test_a_killed_import_goes_on_by_itself(engine, settings, start, archive):  # noqa: F811
     """Nobody has to notice: the sweeper finds it, and a worker ends it and folds what it stored."""
     asked, _, folder = uploaded(engine, settings, archive, support.ALL)
-    place = {VARIABLE: "import.after_commit:2"}
-    doomed = start("tests.faults.arming", "tests.history.one_import", str(asked), **place)
+    doomed = start("tests.history.one_import", str(asked), **armed("import.after_commit:2"))
     assert doomed.wait(timeout=30) == -signal.SIGKILL
     for program in (("jobs.worker", "syncs"), ("jobs.worker", "events"), ("jobs.sweeper",)):
         start(*program)

@@ -87,6 +87,10 @@ def test_a_folder_of_segment_is_read_file_by_file(tmp_path):
         (b'[{"a":"' + b"x" * (6 << 20) + b'"},{"b":1}]', [(1, "it has more than 5,242,880 bytes")], 1),
         (b"[" * 600 + b"]" * 600, [(1, "it nests more than 512 levels deep")], 0),
     ],
+    ids=[
+        *("lines", "array", "binary", "cut", "tail", "broken zip", "zip in a zip"),
+        *("large call", "large line", "large element", "deep"),
+    ],
 )
 def test_what_cannot_be_read_is_named_and_its_neighbours_go_on(content, problems, count, tmp_path):
     """A broken line costs itself; the report says in which file and line it stands, and why."""
