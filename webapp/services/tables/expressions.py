@@ -73,6 +73,13 @@ def custom_key(model: Any, key: str, type_: str, dialect: str) -> ColumnElement[
     return case((func.jsonb_typeof(value) == _word("number"), cast(value, Numeric)))
 
 
+def filled(key: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
+    """Whether a row has something to sort by, said so that an index leads to where that begins."""
+    # SQLite looks for no "is not null" in an index, and would pass all rows that have nothing. Whatever is
+    # something is greater than the least number.
+    return key >= literal_column("-9e999") if dialect == "sqlite" else key.is_not(None)
+
+
 def told(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
     """What was told of a custom attribute, as it is in the document; NULL where nothing was."""
     document = table.model.custom

@@ -16,7 +16,6 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     select,
     true,
 )
@@ -219,10 +218,7 @@ def reached(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]:
     """The rows that a filter lets through, said so that an index leads to them."""
     if filter.operator in ALONE:
         key = expressions.sort_key(table, filter.column, dialect)
-        # SQLite looks for no "is not null" in an index; all that is something is greater than this.
-        if filter.operator == "filled" and dialect == "sqlite":
-            return key >= literal_column("-9e999")
-        return _alone(filter, key)
+        return key.is_(None) if filter.operator == "empty" else expressions.filled(key, dialect)
     if filter.column.key != "customer":
         return condition(table, filter, dialect)
     found: ColumnElement[bool] = table.model.customer_id.in_(

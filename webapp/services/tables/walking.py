@@ -113,7 +113,8 @@ def _parts(scope: Scope) -> list[_Part]:
         return [_Part(..., (), (key, id))]
     # Both follow the same index; each database sees it in its own wording only.
     order = (id,) if scope.dialect == "sqlite" else (key, id)
-    return [_Part(..., (key.is_not(None),), (key, id)), _Part(None, (key.is_(None),), order)]
+    some = expressions.filled(key, scope.dialect)
+    return [_Part(..., (some,), (key, id)), _Part(None, (key.is_(None),), order)]
 
 
 def _sources(scope: Scope) -> list[_Part]:
