@@ -74,6 +74,25 @@ def photograph(page: Page, name: str) -> None:
     subprocess.run(["pngquant", "--force", "--strip", "--output", path, path], check=True)
 
 
+def tables(page: Page, account: str) -> None:
+    """Filters, the columns to choose from, a customer: how one works with the tables of the account."""
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(SCREEN)
+    shown = "c=name&c=country&c=contacts&c=custom.mrr&c=custom.renews_at"
+    page.goto(f"{account}/customers?f=custom.plan:is:pro&f=contacts:greater:2&sort=-custom.mrr&{shown}")
+    page.locator("summary", has_text="Filter").click()
+    page.select_option("[name=field]", "custom.renews_at")
+    page.select_option("[name=operator]", "before")
+    photograph(page, "filters")
+    page.goto(f"{account}/customers?c=name&c=country&c=custom.plan&c=custom.mrr&c=last_seen&sort=-custom.mrr")
+    page.locator("summary", has_text="Columns").click()
+    photograph(page, "columns")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.goto(f"{account}/customers?f=contacts:greater:3&sort=-contacts")
+    page.locator("tr[data-href] th a").first.click()
+    photograph(page, "customer")
+
+
 def tour(page: Page, address: str) -> None:
     """Walk through the pages, and stop for a picture where something is to be seen."""
     page.goto(address + "/sign-in")
@@ -91,6 +110,7 @@ def tour(page: Page, address: str) -> None:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size(size)
         photograph(page, f"customers{name}")
+    tables(page, address)
     page.set_viewport_size(SCREEN)
     for tab in ("events", "settings"):
         page.goto(production.replace("customers", tab))
