@@ -77,7 +77,10 @@ def regenerate(source_id: str, grace: str, is_key: bool) -> None:
     """Make a new webhook URL or write key and end the old one; prints id and the new one as JSON."""
     source = find_source(source_id)
     kind, length = KEY if is_key else URL, seconds(grace)
-    token = sources.regenerate(_session(), _settings(), source, length, kind=kind)
+    try:
+        token = sources.regenerate(_session(), _settings(), source, length, kind=kind)
+    except sources.Refused as refused:
+        raise wrong(str(refused)) from None
     _print_secrets(source, **({"write_key": token} if is_key else {"webhook_url": _url(token)}))
 
 
