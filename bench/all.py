@@ -19,15 +19,16 @@ from tests.conftest import ROOT
 
 DATABASES = ("sqlite", "postgresql")
 LONGEST = 1500  # seconds for one benchmark on one database
-ROWS = {"tables": 100_000, "resync": 100_000, "history": 100_000}
+ROWS = {"tables": 100_000, "resync": 100_000, "delete": 100_000, "history": 100_000}
 """Where a benchmark by itself goes through sizes that take an hour."""
 BEGIN, END = "<!-- written by make bench -->", "<!-- until here -->"
 
 
 def names() -> list[str]:
-    """The benchmarks: modules here that say that they write JSON."""
+    """The benchmarks: modules here that say that they take a database and write JSON."""
     modules = sorted(Path(__file__).parent.glob("*.py"))
-    return [path.stem for path in modules if path.stem != "all" and "[--json FILE]" in path.read_text()]
+    told = ((path.stem, path.read_text()) for path in modules if path.stem != "all")
+    return [name for name, text in told if "[--database" in text and "[--json FILE]" in text]
 
 
 def main() -> int:

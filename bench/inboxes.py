@@ -19,9 +19,9 @@ RECEIVED_AT = 4_000_000_000_000_000  # later than any event, so that no time is 
 _COLUMNS = "source_id, digest, received_at, body, state"
 
 
-def make_source(engine: Engine, policy: str = "user") -> int:
+def make_source(engine: Engine, policy: str = "user", name: str = "Bench") -> int:
     """A Segment source; its id."""
-    row = {"uuid": new_uuid(), "name": "Bench", "name_key": "bench", "created_at": now()}
+    row = {"uuid": new_uuid(), "name": name, "name_key": name.lower(), "created_at": now()}
     statement = insert(Source).values(policy=policy, applied_policy=policy, **row).returning(Source.id)
     with begin(engine) as connection:
         return connection.execute(statement).scalar_one()

@@ -82,19 +82,33 @@ def post(
 
 @contextmanager
 def serving(
-    command: list[str], environment: Mapping[str, str], port: int
+    command: list[str],
+    environment: Mapping[str, str],
+    port: int,
+    address: str = "127.0.0.1",
+    inside: str | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server as long as the block lasts, which begins when it answers on a port of loopback."""
-    with process(command, environment) as server:
-        _wait_for(port, server)
+    """Run a server as long as the block lasts, which begins when it answers.
+
+    Args:
+        command: of Python: `-m ...`.
+        environment: variables beside our own.
+        port: on which it answers.
+        address: at which it does.
+        inside: a network namespace.
+    """
+    with process(command, environment, inside) as server:
+        _wait_for(address, port, server)
         yield server
 
 
 @contextmanager
-def process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m ...` as long as the block lasts."""
+def process(
+    command: list[str], environment: Mapping[str, str], inside: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python -m ...` as long as the block lasts, in a network namespace if one is given."""
     running = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        [*(("ip", "netns", "exec", inside) if inside else ()), sys.executable, "-m", *command],
         env={**os.environ, **environment},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -112,11 +126,11 @@ def process(command: list[str], environment: Mapping[str, str]) -> Iterator[subp
             running.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2).close()
+            urllib.request.urlopen(f"http://{address}:{port}/healthz", timeout=2).close()
             return
         except urllib.error.HTTPError:
             return
