@@ -159,6 +159,7 @@ def test_people_who_wait_are_counted_on_the_source_s_page(app, engine, settings)
         "Customers 1",
         "Contacts 1",
         "Events",
+        "Mapping",
         "Settings",
     ]
     assert text(head, ".tabs a[aria-current]") == "Events"
