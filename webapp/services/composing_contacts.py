@@ -48,6 +48,21 @@ def compose_contacts(
     update_by_id(connection, Contact, changed)
 
 
+def in_order_of(connection: Connection, rows: Sequence[Any]) -> list[Any]:
+    """The contacts of one human, the one that is shown first.
+
+    Args:
+        rows: of `contacts`.
+    """
+    by_uuid = {row.uuid: row for row in rows}
+    standing = _standing(connection, {row.origin_uuid for row in rows})
+    _, pairs = decisions.reached(connection, "contact", by_uuid)
+    order = in_order(_teller(row, standing, followers(pairs)) for row in rows)
+    return sorted(
+        (by_uuid[teller.uuid] for teller in order), key=lambda row: row.within_id is not None
+    )
+
+
 def own_values(row: Any) -> Mapping[str, Any]:
     """What a contact's own source tells, whatever its columns show."""
     return row.own if row.own is not None else {name: getattr(row, name) for name in TOLD}
