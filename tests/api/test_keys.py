@@ -97,6 +97,27 @@ def test_a_key_that_may_read_changes_nothing(client: FlaskClient, engine: Engine
 
 
 @SQLITE
+def test_no_address_of_the_api_opens_without_a_key(app: Flask) -> None:
+    """Neither to a stranger nor to an administrator's browser; the description alone does."""
+    with app.test_request_context():
+        adapter = app.url_map.bind("localhost")
+        places = [
+            (method, adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "x")))
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith("api.") and rule.endpoint != "api.description"
+            for method in rule.methods or ()
+            if method != "OPTIONS"
+        ]
+    assert len(places) > 40
+    app.extensions["api_buckets"].at_once = 1000
+    for client in (app.test_client(), signed_in(app)):
+        for method, path in places:
+            answer = client.open(path, method=method)
+            assert answer.status_code == 401, (method, path)
+            assert answer.content_type == "application/json"
+
+
+@SQLITE
 def test_a_session_opens_nothing_of_the_api(app: Flask, engine: Engine) -> None:
     """Another site's page can make a browser send its cookie, and never a key."""
     client = signed_in(app)
