@@ -193,7 +193,9 @@ class _Walk:
         self, here: Sequence[ColumnElement[Any]] | None, stride: int, limit: int
     ) -> list[tuple[int, Key]]:
         """Those of the next so many rows in this order that are asked for; stops as soon as it has enough."""
-        passed = self._query(self._behind(here)).add_columns(case((self.scope.where, 1), else_=0).label("ok"))
+        passed = self._query(self._behind(here)).add_columns(
+            case((self.scope.sifted, 1), else_=0).label("ok")
+        )
         near = passed.order_by(*self._ordered(self.part.order)).limit(stride).subquery()
         # Rows come out in the order in which they went in, so there is nothing to sort again.
         return _pairs(
