@@ -21,7 +21,7 @@ from webapp.models.sync import OPEN
 from webapp.services import attribute_changes, deletion, detaching, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.neighbours import Neighbours
-from webapp.services.pacing import Batch, Pace
+from webapp.services.pacing import Batch, Pace, collecting_later
 from webapp.services.previews import Preview, preview, waiting
 from webapp.services.projection import never
 
@@ -155,7 +155,7 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
                     _beat(connection, sync_id)
                 time.sleep(NOT_READY)
                 continue
-            with pace.batch() as batch:
+            with pace.batch() as batch, collecting_later():
                 worked = _step(engine, sync_id, settings, batch, neighbours)
             if worked is None:
                 break
