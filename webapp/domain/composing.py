@@ -27,6 +27,7 @@ class Teller:
         billing: whether its source is a billing source.
         follows: whether a decision put it behind another record.
         rank: what comes before all of these; the smaller leads.
+        name: what its source calls it.
     """
 
     uuid: str
@@ -36,15 +37,16 @@ class Teller:
     billing: bool = False
     follows: bool = False
     rank: int = 0
+    name: str = ""
 
 
 def in_order(tellers: Iterable[Teller]) -> list[Teller]:
     """The primary first, then the others.
 
     The order follows from what the records are, never from when they were merged: who follows nobody before
-    who does, a billing source before the others, who was seen first, and the uuid at last.
+    who does, a billing source before the others, who was seen first, by name, and the uuid at last.
     """
-    return sorted(tellers, key=lambda t: (t.rank, t.follows, not t.billing, t.first_seen, t.uuid))
+    return sorted(tellers, key=lambda t: (t.rank, t.follows, not t.billing, t.first_seen, t.name, t.uuid))
 
 
 def composed(tellers: Sequence[Teller], hands: Sequence[Fields], names: Sequence[str]) -> dict[str, Any]:

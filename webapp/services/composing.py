@@ -87,6 +87,7 @@ def tellers_of(rows: Iterable[Any]) -> list[Teller]:
             row.last_seen,
             billing=row.kind == "billing",
             rank=0 if row.leads else 1,
+            name=row.external_id,
         )
         for row in rows
     )
@@ -132,5 +133,5 @@ def _columns(
         **revenue.total(subscriptions, now()),
         "composed": len(rows) > 1 or any(edited) or bool(subscriptions),
         "sort_name": indexed(folded(values["name"] or leader.external_id)),
-        "search": searchable(*dict.fromkeys([values["name"], values["email"], *ids, *emails])),
+        "search": searchable(values["name"], values["email"], *ids, *emails),
     }

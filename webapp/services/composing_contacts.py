@@ -149,6 +149,7 @@ def _teller(row: Any, standing: Mapping[str, Any], behind_others: set[str]) -> T
         billing=under is not None and under.kind == "billing",
         follows=row.uuid in behind_others,
         rank=0 if under is None or under.leads else 1,
+        name=own["user_id"] or own["email"] or "",
     )
 
 
@@ -172,8 +173,7 @@ def _columns(
     order: Sequence[Teller],
 ) -> dict[str, Any]:
     name = full_name({key: values[key] for key in ("first_name", "last_name") if values[key]})
-    ids = dict.fromkeys(teller.told["user_id"] for teller in order)
-    ids.pop(values["user_id"], None)
+    ids = [teller.told["user_id"] for teller in order]
     return {
         "id": row.id,
         **{key: values[key] for key in TOLD},

@@ -1,5 +1,6 @@
 """Detaching a source that goes from merged customers: what stays is exactly what the other sources tell.
 
+Who was one only through the source that goes is two again, as if it had never been.
 The customer keeps its uuid, whoever led it, and what people wrote on it since it was merged: that was about
 the customer, not about the source.
 """
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.orm import aliased
 
+from webapp.domain.composing import followers, in_order
 from webapp.models import (
     Contact,
     Customer,
@@ -23,9 +25,8 @@ from webapp.models import (
     now,
 )
 from webapp.models.merging import MERGE
-from webapp.services import following, keeping, merges
-from webapp.services.composing import tellers_of
-from webapp.services.merging import settle
+from webapp.services import decisions, following, keeping
+from webapp.services.merging import settle, teller_of
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
 from webapp.services.standing import step_down
 
@@ -48,16 +49,14 @@ def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
         return 0
     behind = _behind(connection, {row.customer_id for row in going})
     staying = {id: [r for r in rows if r.source_id != source_id] for id, rows in behind.items()}
-    heirs = {id: _first(rows) for id, rows in staying.items()}
-    leaving = {row.origin_uuid: heirs[row.customer_id] for row in going}
-    _keep_uuids(connection, heirs)
-    _hand_over(connection, source_id, leaving)
+    leaving = {row.origin_uuid: row.customer_id for row in going}
+    since = _since(connection, leaving)
     for origins in chunks(leaving):
         ends = or_(Decision.primary_now.in_(origins), Decision.other_now.in_(origins))
         connection.execute(delete(Decision).where(Decision.entity == "customer", ends))
-    for rows in staying.values():
-        if len(rows) > 1:  # the source that goes may have been what connected them
-            merges.tie(connection, rows, merges.By())
+    heirs = _heirs(connection, staying)
+    _keep_uuids(connection, heirs)
+    _hand_over(connection, source_id, {origin: heirs[id] for origin, id in leaving.items()}, since)
     _remove(connection, source_id, leaving, behind)
     return len(going)
 
@@ -84,9 +83,15 @@ def _behind(connection: Connection, ids: set[int]) -> dict[int, list[Any]]:
     return behind
 
 
-def _first(rows: Sequence[Any]) -> Any:
-    leader = tellers_of(rows)[0].uuid
-    return next(row for row in rows if row.origin_uuid == leader)
+def _heirs(connection: Connection, staying: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
+    """By customer: the data source customer that leads it from now on."""
+    rows = {row.origin_uuid: row for each in staying.values() for row in each}
+    _, pairs = decisions.reached(connection, "customer", rows)
+    behind_others = followers(pairs)
+    return {
+        id: rows[in_order(teller_of(row, behind_others) for row in each)[0].uuid]
+        for id, each in staying.items()
+    }
 
 
 def _since(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
@@ -112,13 +117,15 @@ def _keep_uuids(connection: Connection, heirs: Mapping[int, Any]) -> None:
     upsert(connection, KeptUuid, rows, ("origin_uuid",))
 
 
-def _hand_over(connection: Connection, source_id: int, heirs: Mapping[str, Any]) -> None:
+def _hand_over(
+    connection: Connection, source_id: int, heirs: Mapping[str, Any], since: Mapping[str, int]
+) -> None:
     """Give what people wrote since the merge to who stays.
 
     Args:
         heirs: by the origin that leaves, the data source customer that leads from now on.
+        since: when each origin was merged, in microseconds.
     """
-    since = _since(connection, heirs)
     mine = (Edit.entity == "customer", Edit.source_id == source_id)
     query = select(Edit.origin_uuid, Edit.fields)
     edits = select_in(connection, query.where(*mine), Edit.origin_uuid, heirs)

@@ -1,7 +1,7 @@
 """Following persons: what was decided about one and written on one speaks of whoever they are part of now.
 
 A person bears the uuid of one of their identifiers. When two become one, that identifier belongs to the other
-from then on; when they part it has its own name back. So what must outlive this keeps the key of the identifier.
+from then on; when they part it has its own name back. So what must outlive this keeps the identifier's key.
 """
 
 from __future__ import annotations

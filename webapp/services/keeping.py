@@ -41,6 +41,9 @@ def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched)
         moved = following.follow(connection, source_id, touched.persons)
         _settle_decided(connection, stood.added | moved, moved)
         composed |= _kept_of(connection, stood.added | moved, touched.contacts | moved)
+    if composed:  # who stood within another contact may have moved to a customer that is plain
+        within = select(Contact.customer_id).where(Contact.within_id.is_not(None))
+        composed |= {row[0] for row in select_in(connection, within, Contact.uuid, touched.contacts)}
     there = {row[0] for row in select_in(connection, select(Customer.id), Customer.id, composed)}
     compose_contacts(connection, there, touched.contacts)
     compose(connection, there)

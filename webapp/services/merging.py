@@ -37,7 +37,7 @@ def settle(connection: Connection, origins: Iterable[str], customer_ids: Iterabl
     behind_others = followers(pairs)
     wanted: dict[str, list[Any]] = {}
     for group in groups(rows, pairs):
-        order = in_order(_teller(rows[origin], behind_others) for origin in group)
+        order = in_order(teller_of(rows[origin], behind_others) for origin in group)
         wanted[order[0].uuid] = [rows[teller.uuid] for teller in order]
     if wanted:
         _move(connection, wanted)
@@ -101,7 +101,8 @@ def _stands(connection: Connection, ids: Iterable[int]) -> list[int]:
     return [row[0] for row in select_in(connection, query, DataSourceCustomer.customer_id, ids)]
 
 
-def _teller(row: Any, behind_others: set[str]) -> Teller:
+def teller_of(row: Any, behind_others: set[str]) -> Teller:
+    """A data source customer as the order of a group sees it, whoever leads at present."""
     return Teller(
         row.origin_uuid,
         row.told,
@@ -109,6 +110,7 @@ def _teller(row: Any, behind_others: set[str]) -> Teller:
         row.last_seen,
         billing=row.kind == "billing",
         follows=row.origin_uuid in behind_others,
+        name=row.external_id,
     )
 
 

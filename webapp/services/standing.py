@@ -127,11 +127,11 @@ def step_down(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
 
 
 def searchable(*parts: str | None) -> str:
-    """What a search looks into: the folded texts, each behind two line feeds.
+    """What a search looks into: the folded texts, each once, behind two line feeds.
 
     So the beginning of each, be it one letter, is a trigram that an index can find.
     """
-    return "".join(f"\n\n{folded(part)}" for part in parts if part)
+    return "".join(f"\n\n{text}" for text in dict.fromkeys(folded(part) for part in parts if part))
 
 
 def _known(connection: Connection, origins: Iterable[str]) -> list[Any]:
