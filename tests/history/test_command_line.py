@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.history import support
 from tests.sources.support import add_source, key
 from webapp.database import begin
-from webapp.models import Source
+from webapp.models import Import, Source, now
 
 CALLS = support.calls(80)
 
@@ -112,3 +112,15 @@ def test_a_paused_source_keeps_what_the_command_stored(app, engine, archive, run
     assert status == 0
     assert "paused" in out
     assert "Folded" not in out
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_import_that_nobody_works_on_is_told_by_the_doctor(app, engine, archive, run):
+    """Whoever waits for an import finds out that no worker runs."""
+    source, _ = add_source(app)
+    asked = support.ask(engine, key(app, source), [archive])
+    assert "Production: its import" not in run("doctor")[1]
+    with begin(engine) as connection:
+        old = {"heartbeat_at": now() - 300_000_000}
+        connection.execute(update(Import).where(Import.id == asked).values(**old))
+    assert "Production: its import has said nothing for 5 min." in run("doctor")[1]

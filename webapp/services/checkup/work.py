@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, literal_column, select
 
 from webapp.config import Settings
-from webapp.models import Event, Source, Sync, User, WebhookUrl, now
+from webapp.models import Event, Import, Source, Sync, User, WebhookUrl, now
 from webapp.models.event import PARKED, PENDING
+from webapp.models.imports import BUSY
 from webapp.models.source import URL
 from webapp.models.sync import OPEN
 from webapp.services import retention as keeping
@@ -87,8 +88,30 @@ def long_work(connection: Connection) -> Iterator[Finding]:
         fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was. "
         fix += f"Here and now: {command}"
         yield Finding("Long work", PROBLEM, said, fix)
-    if not stalled:
-        yield Finding("Long work", OK, f"{len(rows)} under way." if rows else "None under way.")
+    silent, imports = _silent_imports(connection)
+    yield from silent
+    if not stalled and not silent:
+        under_way = len(rows) + imports
+        yield Finding("Long work", OK, f"{under_way} under way." if under_way else "None under way.")
+
+
+def _silent_imports(connection: Connection) -> tuple[list[Finding], int]:
+    """Imports of existing data that nobody works on, and how many there are under way."""
+    heard_at = func.coalesce(Import.heartbeat_at, Import.created_at).label("heard_at")
+    query = select(heard_at, Source.name).join(Source, Source.id == Import.source_id)
+    rows = connection.execute(query.where(Import.state.in_(BUSY))).all()
+    fix = "See that a worker for syncs, or the sweeper, runs: it goes on where it was."
+    found = [
+        Finding(
+            "Long work",
+            PROBLEM,
+            f"{row.name}: its import has said nothing for {length(now() - row.heard_at)}.",
+            fix,
+        )
+        for row in rows
+        if now() - row.heard_at > SILENT
+    ]
+    return found, len(rows)
 
 
 def retention(settings: Settings, connection: Connection) -> Iterator[Finding]:
