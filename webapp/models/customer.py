@@ -177,9 +177,7 @@ Index("ix_contacts_within_id", Contact.within_id, **where("within_id IS NOT NULL
 _d = DataSourceCustomer
 Index("ix_data_source_customers_source", _d.source_id, _d.customer_id)
 Index("ix_data_source_customers_following", _d.source_id, _d.customer_id, **where("NOT leads"))
-Index(
-    "ix_data_source_customers_following_external_id", _d.external_id, _d.source_id, **where("NOT leads")
-)
+Index("ix_data_source_customers_following_external_id", _d.external_id, _d.source_id, **where("NOT leads"))
 Index("ix_data_source_customers_unmatched", _d.id, **where("unmatched"))
 Index(
     "ix_data_source_customers_billing", _d.source_id, _d.external_id, unique=True, **where("kind = 'billing'")
