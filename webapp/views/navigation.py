@@ -13,6 +13,7 @@ ENTRIES = (
     ("customers.index", "Customers", "building-2", "", False),
     ("contacts.index", "Contacts", "contact", "", False),
     ("sources.index", "Sources", "plug", SETTINGS, False),
+    ("automations.index", "Automations", "workflow", SETTINGS, False),
     ("attributes.index", "Custom attributes", "sliders-horizontal", SETTINGS, False),
     ("api_keys.index", "API keys", "key-round", SETTINGS, True),
     ("users.index", "Users", "user-cog", SETTINGS, True),

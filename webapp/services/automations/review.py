@@ -171,7 +171,7 @@ def _row(connection: Connection, match_id: int) -> Any:
 
 
 def _look_again(connection: Connection, origins: Sequence[str]) -> None:
-    """What was decided for one may make another clear; of a rule that is off the list is brought up to date."""
+    """What was decided for one may make another clear, also in the list of a rule that is off."""
     query = select(DataSourceCustomer.id, DataSourceCustomer.customer_id)
     rows = select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
     switched_on = Automation.__table__.c.switched_on
@@ -180,6 +180,18 @@ def _look_again(connection: Connection, origins: Sequence[str]) -> None:
         noted = select(Match.id).where(Match.automation_id == automation.id).limit(1)
         if connection.scalar(noted) is not None:
             working.apply(connection, automation, [row.id for row in rows], merging=False)
+
+
+def shown_by(connection: Connection, origin: str) -> str:
+    """The public id of the customer that an origin stands behind."""
+    query = select(Customer.uuid).join(DataSourceCustomer, DataSourceCustomer.customer_id == Customer.id)
+    return f"cus_{connection.scalar(query.where(DataSourceCustomer.origin_uuid == origin))}"
+
+
+def merged_into(connection: Connection, decision_id: int) -> str:
+    """The public id of the customer that a merge made."""
+    origin = connection.scalar(select(Decision.primary_now).where(Decision.id == decision_id))
+    return shown_by(connection, origin or "")
 
 
 def merges_of(
