@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from webapp.domain import mapping, segment
 from webapp.domain.mapping import Mapping, MappingError, Rule
-from webapp.domain.paths import CALLS, call_of, fixed, split
+from webapp.domain.paths import CALLS, call_of, fixed, shape_of, split
 from webapp.domain.segment import Reading
 from webapp.domain.tracing import Spot, trace
 from webapp.domain.traits import key_of
@@ -295,3 +296,33 @@ def test_tracing_says_where_a_path_goes():
     moved = rules(("identify", "traits.plan", "customer.custom.tier"))
     assert trace("identify", "traits.plan", moved) == [Spot("customer", "tier", custom=True)]
     assert trace("identify", "traits.plan", moved, company=False) == []
+
+
+@given(one=events(), other=events(), blank=st.booleans())
+def test_events_of_one_shape_tell_the_same_paths(one: dict[str, Any], other: dict[str, Any], blank: bool):
+    """Paths are counted shape by shape, so a shape has to say all that matters."""
+    if blank:  # the same names, with other values
+        other = _with_other_values(one)
+    left, right = call_of(one), call_of(other)
+    assert left is not None
+    assert right is not None
+    if shape_of(one) == shape_of(other):
+        assert (left.type, left.name, set(left.told)) == (right.type, right.name, set(right.told))
+    assert shape_of(one) == shape_of(json.loads(json.dumps(one)))
+
+
+def _with_other_values(event: Any, level: int = 0) -> Any:
+    if isinstance(event, dict):
+        kept = ("type", "userId", "groupId") if level == 0 else ()
+        return {name: v if name in kept else _with_other_values(v, level + 1) for name, v in event.items()}
+    return {"": "x", "x@y.example": "", None: 0, 0: None}.get(event, "other")
+
+
+def test_an_event_with_two_spellings_of_a_name_is_counted_by_itself():
+    """Which of the two stands depends on what they say."""
+    event = {"type": "identify", "Traits": {"a": 1}, "traits": None}
+    assert shape_of(event) != shape_of(event)
+    call = call_of(event)
+    assert call is not None
+    assert set(call.told) == {"traits.a"}
+    assert shape_of({"type": "page"}) is shape_of([]) is None

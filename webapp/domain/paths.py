@@ -6,6 +6,7 @@ flat calls of Segment's ChartMogul destination it begins at the top: `company.si
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -98,7 +99,7 @@ def call_of(event: object) -> Call | None:
     """What there is to count of an event; None for one whose type is not imported."""
     if not isinstance(event, dict):
         return None
-    fields = _spelled(event)
+    fields = spelled(event)
     kind = fields.get("type")
     if not isinstance(kind, str) or (kind := clean(kind.strip())) not in CALLS:
         return None
@@ -106,69 +107,116 @@ def call_of(event: object) -> Call | None:
     for place in CALLS[kind]:
         if not place:
             frame = FRAME | {"group_id"} if kind in OF_COMPANIES else FRAME
-            held: object = {name: value for name, value in fields.items() if name not in frame}
-        else:
-            outer, _, inner = place.partition(".")
-            held = fields.get(outer)
-            if inner:
-                held = _spelled(held).get(inner) if isinstance(held, dict) else None
+            _walk(
+                told, "", {name: value for name, value in fields.items() if name not in frame}, kind, LEVELS
+            )
+            continue
+        held: object = fields
+        for key in place.split("."):
+            held = spelled(held).get(key) if isinstance(held, dict) else None
         if isinstance(held, dict):
-            _walk(told, f"{place}." if place else "", held, kind, LEVELS)
+            _walk(told, f"{place}.", held, kind, LEVELS)
     return Call(kind, track_name(fields.get("event")) if kind == "track" else "", told)
 
 
 def _walk(told: dict[str, object], prefix: str, traits: Traits, call: str, levels: int) -> None:
-    # Senders send the same names again and again, so what these come to is worked out once.
-    for path, value in zip(_paths(prefix, tuple(traits)), traits.values(), strict=True):
-        if value.__class__ is str:
-            if path and value and not value.isspace():
-                told[path] = value
-        elif path and says(value):
-            told[path] = value
-            if isinstance(value, dict):
-                deeper = levels - 1 + _holds(call, path)
-                if deeper > 0:
-                    _walk(told, f"{path}.", value, call, deeper)
+    for name, value in traits.items():
+        key = key_of(name)
+        if not key or not says(value):
+            continue
+        path = f"{prefix}{key}"
+        told[path] = value
+        deeper = levels if (call, path) in _CONTAINERS else levels - 1
+        if isinstance(value, dict) and deeper > 0:
+            _walk(told, f"{path}.", value, call, deeper)
 
 
-def _paths(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths of names behind a prefix; "" for a name of which no key is left."""
-    return _known_paths(prefix, names) if len(names) <= _MANY else _new_paths(prefix, names)
-
-
-def _new_paths(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    keys = map(key_of, names)
-    return tuple(f"{prefix}{key}" if key else "" for key in keys)
-
-
-def _spelled(fields: Traits) -> dict[str, object]:
-    keys = _paths("", tuple(fields))
-    return dict(zip(keys, fields.values(), strict=True)) if len(set(keys)) == len(keys) else spelled(fields)
-
-
-_MANY: Final = 60
-_known_paths: Final = lru_cache(maxsize=2048)(_new_paths)
-
-
-@lru_cache(maxsize=256)
 def _containers() -> frozenset[tuple[str, str]]:
     """Call and path of each object that is no level of keys (`containers`)."""
-    held = ("company", "address", "company.address")
-    paths = [
-        (call, f"{place}.{each}" if place else each)
-        for call in CALLS
-        for place in CALLS[call]
-        for each in held
-    ]
-    return frozenset(
-        (call, path)
-        for call, path in paths
-        if (where := split(call, f"{path}.x")) and containers(call, where[1][:-1]) == len(where[1]) - 1
-    )
+    found = set()
+    for call, places in CALLS.items():
+        for place in places:
+            for keys in (["company"], ["address"], ["company", "address"]):
+                if containers(call, keys) == len(keys):
+                    found.add((call, ".".join([place, *keys] if place else keys)))
+    return frozenset(found)
 
 
-def _holds(call: str, path: str) -> bool:
-    return (call, path) in _HOLDING
+_CONTAINERS: Final = _containers()
 
 
-_HOLDING: Final = _containers()
+# Shapes -----------------------------------------------------------------------------------------------------
+
+_DEPTH: Final = LEVELS + 2
+"""Objects in objects that a path leads through: the levels of keys, and the containers."""
+
+
+def shape_of(event: object) -> Hashable:
+    """What events have in common that tell the same paths: senders send few shapes, again and again.
+
+    Returns:
+        Equal shapes for events of which `call_of` gives the same type, name and paths; None where it gives
+        None.
+    """
+    if not isinstance(event, dict):
+        return None
+    names = tuple(event)
+    parts = _parts(names)
+    if parts is None:
+        return object()  # names in two spellings: alone in its shape
+    kind = event.get(parts.type)
+    if not isinstance(kind, str) or (kind not in CALLS and clean(kind.strip()) not in CALLS):
+        return None
+    if parts.flat or kind not in _NESTED:
+        return names, kind, _form(event, _DEPTH)
+    name = event.get(parts.name) if kind == "track" else None
+    context = event.get(parts.context)
+    inner: Hashable = None
+    if isinstance(context, dict):
+        inside = _parts(tuple(context))
+        if inside is None:
+            return object()
+        inner = _form(context.get(inside.traits), _DEPTH)
+    own = parts.properties if kind == "track" else parts.traits
+    return kind, track_name(name) if name is not None else "", _form(event.get(own), _DEPTH), inner
+
+
+class _Parts(NamedTuple):
+    """How one object spells the names that paths begin with; None where it has no such name."""
+
+    type: str | None
+    name: str | None
+    traits: str | None
+    properties: str | None
+    context: str | None
+
+    @property
+    def flat(self) -> bool:
+        return self.traits is None and self.properties is None and self.context is None
+
+
+def _new_parts(names: tuple[str, ...]) -> _Parts | None:
+    """The parts; None when two names have one key."""
+    keys = {key_of(name): name for name in names}
+    if len(keys) < len(names):
+        return None
+    return _Parts(*(keys.get(key) for key in ("type", "event", "traits", "properties", "context")))
+
+
+_parts: Final = lru_cache(maxsize=1024)(_new_parts)
+_NESTED: Final = frozenset(call for call, places in CALLS.items() if "" not in places)
+
+
+def _form(value: object, levels: int) -> Hashable:
+    """The names of an object and of the objects in it, and which of them say something."""
+    if not isinstance(value, dict):
+        return None
+    marks: list[Hashable] = []
+    for each in value.values():
+        if each.__class__ is str:
+            marks.append(each != "" and not each.isspace())
+        elif isinstance(each, dict) and levels > 1:
+            marks.append((says(each), _form(each, levels - 1)))
+        else:
+            marks.append(says(each))
+    return tuple(value), tuple(marks)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from webapp.domain.paths import call_of
+from webapp.domain.paths import call_of, shape_of
 from webapp.models import PathSighting
 from webapp.models.mapping import OTHERS
 from webapp.services.rows import select_in, upsert
@@ -18,55 +19,98 @@ MOST = 3000
 Key = tuple[str, str, str]
 
 
-class Tally:
-    """What some events told, counted in memory."""
+class Counted(NamedTuple):
+    """How often, and by which events."""
 
-    __slots__ = ("received_at", "seen")
+    calls: int
+    first_id: int
+    last_id: int
+    last_at: int
+    """When the last of them was received, in microseconds."""
+
+    def plus(self, other: Counted) -> Counted:
+        """Both together."""
+        last_id, last_at = max((self.last_id, self.last_at), (other.last_id, other.last_at))
+        return Counted(self.calls + other.calls, min(self.first_id, other.first_id), last_id, last_at)
+
+
+class Tally:
+    """What some events told, counted in memory: shape by shape, since few shapes make many events."""
+
+    __slots__ = ("shapes",)
 
     def __init__(self) -> None:
-        self.seen: dict[Key, list[int]] = {}
-        """Calls, the first event's id, and the last one's."""
-        self.received_at: dict[int, int] = {}
-        """When each event was received."""
+        self.shapes: dict[Hashable, list[Any]] = {}
+        """Events, the first one's id, the last one's, when that was received, and one of them."""
 
     def add(self, event_id: int, event: object, received_at: int) -> None:
         """Count one event, as it was decoded. Ids come in ascending order."""
-        call = call_of(event)
-        if call is None:
+        shape = shape_of(event)
+        if shape is None:
             return
-        self.received_at[event_id] = received_at
-        kind, seen = call.type, self.seen
-        keys = [("", kind, ""), ("", kind, call.name)] if call.name else [("", kind, "")]
-        keys += [(path, kind, "") for path in call.told]
-        for key in keys:
-            counted = seen.get(key)
-            if counted is None:
-                seen[key] = [1, event_id, event_id]
-            else:
-                counted[0] += 1
-                counted[2] = event_id
+        known = self.shapes.get(shape)
+        if known is None:
+            self.shapes[shape] = [1, event_id, event_id, received_at, event]
+        else:
+            known[0] += 1
+            known[2], known[3] = event_id, received_at
+
+    def seen(self) -> dict[Key, Counted]:
+        """What the events told, path by path, and the calls themselves."""
+        seen: dict[Key, Counted] = {}
+        for count, first, last, at, event in self.shapes.values():
+            call = call_of(event)
+            if call is None:
+                continue
+            counted = Counted(count, first, last, at)
+            keys = [(path, call.type, "") for path in call.told]
+            keys += {("", call.type, ""), ("", call.type, call.name)}
+            for key in keys:
+                seen[key] = seen[key].plus(counted) if key in seen else counted
+        return seen
 
 
 def note(connection: Connection, source_id: int, generation: int, tally: Tally) -> None:
     """Add what was counted to what is stored; the caller holds the source's lock."""
-    if not tally.seen:
+    seen = tally.seen()
+    if not seen:
         return
-    known = _known(connection, source_id, generation, tally)
-    new = [key for key in tally.seen if key not in known]
+    known = _known(connection, source_id, generation, seen)
+    new = [key for key in seen if key not in known]
     over = set(new[_room(connection, source_id, generation) :]) if new else set()
     if over:
-        _put_together(tally, over)
-        known = _known(connection, source_id, generation, tally)
-    rows = [_row(source_id, generation, key, tally, known.get(key)) for key in tally.seen]
+        _put_together(seen, over)
+        known = _known(connection, source_id, generation, seen)
+    rows = [
+        _row(source_id, generation, key, counted.plus(known[key]) if key in known else counted)
+        for key, counted in seen.items()
+    ]
     upsert(connection, PathSighting, rows, ("source_id", "generation", "path", "call", "name"))
 
 
-def _known(connection: Connection, source_id: int, generation: int, tally: Tally) -> dict[Key, Any]:
-    query = select(PathSighting.__table__).where(
-        PathSighting.source_id == source_id, PathSighting.generation == generation
-    )
-    rows = select_in(connection, query, PathSighting.path, {path for path, _, _ in tally.seen})
-    return {(row.path, row.call, row.name): row for row in rows}
+def _known(
+    connection: Connection, source_id: int, generation: int, seen: dict[Key, Counted]
+) -> dict[Key, Counted]:
+    row = PathSighting
+    numbers = (row.count, row.first_event_id, row.last_event_id, row.last_at)
+    query = select(row.path, row.call, row.name, *numbers)
+    query = query.where(row.source_id == source_id, row.generation == generation)
+    found = select_in(connection, query, row.path, {path for path, _, _ in seen})
+    return {(path, call, name): Counted(*numbers) for path, call, name, *numbers in map(tuple, found)}
+
+
+def _row(source_id: int, generation: int, key: Key, counted: Counted) -> dict[str, Any]:
+    return {
+        "source_id": source_id,
+        "generation": generation,
+        "path": key[0],
+        "call": key[1],
+        "name": key[2],
+        "count": counted.calls,
+        "first_event_id": counted.first_id,
+        "last_event_id": counted.last_id,
+        "last_at": counted.last_at,
+    }
 
 
 def _room(connection: Connection, source_id: int, generation: int) -> int:
@@ -78,31 +122,10 @@ def _room(connection: Connection, source_id: int, generation: int) -> int:
     return max(0, MOST - (stored or 0))
 
 
-def _put_together(tally: Tally, over: set[Key]) -> None:
+def _put_together(seen: dict[Key, Counted], over: set[Key]) -> None:
     """Count those past the limit as one per type of call. The calls themselves are always counted."""
     for path, call, name in sorted(over):
         if not path and not name:
             continue
-        counted = tally.seen.pop((path, call, name))
-        others = tally.seen.setdefault((OTHERS, call, ""), [0, *counted[1:]])
-        others[0] += counted[0]
-        others[1], others[2] = min(others[1], counted[1]), max(others[2], counted[2])
-
-
-def _row(source_id: int, generation: int, key: Key, tally: Tally, known: Any) -> dict[str, Any]:
-    count, first, last = tally.seen[key]
-    at = tally.received_at[last]
-    if known is not None:
-        count, first = count + known.count, min(first, known.first_event_id)
-        last, at = max((last, at), (known.last_event_id, known.last_at))
-    return {
-        "source_id": source_id,
-        "generation": generation,
-        "path": key[0],
-        "call": key[1],
-        "name": key[2],
-        "count": count,
-        "first_event_id": first,
-        "last_event_id": last,
-        "last_at": at,
-    }
+        counted, others = seen.pop((path, call, name)), (OTHERS, call, "")
+        seen[others] = seen[others].plus(counted) if others in seen else counted
