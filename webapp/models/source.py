@@ -51,7 +51,7 @@ class Source(Base):
     dropped_before: Mapped[Micros | None]
     """Retention has dropped events received before this instant."""
     attributes_applied_at: Mapped[Micros | None]
-    """Every record heeds what was ignored or imported again before this instant; None: since the source is."""
+    """Records heed what was ignored or imported again before this instant; None: since the source is."""
     failing_since: Mapped[Micros | None]
     """Since when draining this source has failed; None while it works."""
     signing_sealed: Mapped[Bytes | None]

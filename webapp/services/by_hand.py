@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
+from webapp.domain.composing import TAG_SEPARATOR
 from webapp.models import User
 from webapp.models.customer import LEAD_STATUSES
 from webapp.services import audit, edits, records
@@ -18,51 +19,49 @@ class Refused(ValueError):
     """Nothing was changed; the text says why, and what would do."""
 
 
-def set_status(session: Session, public_id: str, status: str, user_id: int) -> None:
-    """Give a lead another status.
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How a customer is looked after.
+
+    Attributes:
+        status: of a lead; None: it is as it is.
+        owner: the e-mail address of a user; empty: nobody.
+        tags: all of them, as typed, with commas between.
+    """
+
+    status: str | None
+    owner: str
+    tags: str
+
+
+def handle(session: Session, public_id: str, wanted: Handling, user_id: int) -> bool:
+    """Set the status, the owner and the tags of a customer, as far as they are others now.
+
+    Returns:
+        Whether anything was changed.
 
     Raises:
-        Refused: there is no such status, or the subscriptions of the customer say what it is.
+        Refused: there is no such status or owner, or subscriptions say what the status is.
+        edits.BadTag: one of the tags cannot be one.
         records.Gone: there is no such customer.
     """
-    check_status(status)
+    given = edits.checked_tags(tag for tag in wanted.tags.split(",") if tag.strip())
     with records.changing(session, public_id) as (connection, record):
-        if record.row.lead_status not in LEAD_STATUSES:
-            raise Refused(
-                f"This customer is {record.row.lead_status}, which follows from its subscriptions. "
-                "Only the status of a lead is set by hand. Nothing was changed."
-            )
-        _set(connection, record, {"lead_status": status}, user_id)
-        _note(connection, record, "customer.status_set", user_id, status=status)
-
-
-def give_owner(session: Session, public_id: str, email: str, user_id: int) -> None:
-    """Say who looks after a customer; an empty address: nobody.
-
-    Raises:
-        Refused: nobody with this address may sign in.
-        records.Gone: there is no such customer.
-    """
-    with records.changing(session, public_id) as (connection, record):
-        check_owner(connection, email)
-        if email:
-            _set(connection, record, {"owner": email}, user_id)
-        else:
-            edits.unset(connection, "customer", record.sources, ["owner"])
-        _note(connection, record, "customer.owner_set" if email else "customer.owner_taken", user_id)
-
-
-def tag(session: Session, public_id: str, tags: Iterable[str], user_id: int) -> None:
-    """Give a customer exactly these tags.
-
-    Raises:
-        edits.BadTag: one cannot be a tag.
-        records.Gone: there is no such customer.
-    """
-    wanted = edits.checked_tags(tags)
-    with records.changing(session, public_id) as (connection, record):
-        edits.set_tags(connection, record.sources, wanted, user_id)
-        _note(connection, record, "customer.tagged", user_id)
+        row, changed = record.row, False
+        if wanted.status is not None and wanted.status != row.lead_status:
+            _check_lead(row, wanted.status)
+            _set(connection, record, {"lead_status": wanted.status}, user_id)
+            _note(connection, record, "customer.status_set", user_id, status=wanted.status)
+            changed = True
+        if wanted.owner != (row.owner or ""):
+            check_owner(connection, wanted.owner)
+            _give_owner(connection, record, wanted.owner, user_id)
+            changed = True
+        if set(given) != set(filter(None, row.tags.split(TAG_SEPARATOR))):
+            edits.set_tags(connection, record.sources, given, user_id)
+            _note(connection, record, "customer.tagged", user_id)
+            changed = True
+    return changed
 
 
 def set_value(session: Session, public_id: str, name: str, value: Any, user_id: int) -> None:
@@ -88,6 +87,23 @@ def take_back(session: Session, public_id: str, name: str, user_id: int) -> None
     with records.changing(session, public_id) as (connection, record):
         edits.unset(connection, record.entity, record.sources, [name])
         _note(connection, record, f"{record.entity}.value_taken_back", user_id, attribute=name)
+
+
+def _check_lead(row: Any, status: str) -> None:
+    check_status(status)
+    if row.lead_status not in LEAD_STATUSES:
+        raise Refused(
+            f"This customer is {row.lead_status}, which follows from its subscriptions. "
+            "Only the status of a lead is set by hand. Nothing was changed."
+        )
+
+
+def _give_owner(connection: Connection, record: Record, owner: str, user_id: int) -> None:
+    if owner:
+        _set(connection, record, {"owner": owner}, user_id)
+    else:
+        edits.unset(connection, "customer", record.sources, ["owner"])
+    _note(connection, record, "customer.owner_set" if owner else "customer.owner_taken", user_id)
 
 
 def check_status(status: str) -> None:

@@ -106,7 +106,7 @@ def going(session: Session, source: Source, before: int | None = None) -> tuple[
         model: {row[0] for row in select_in(connection, _origins(model), model.origin_uuid, origins)}
         for model in (Note, Edit)
     }
-    behind = select(DataSourceCustomer.customer_id).where(~DataSourceCustomer.leads)
+    behind = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.follows)
     merged = {row[0] for row in select_in(connection, behind, DataSourceCustomer.customer_id, ids)}
     customers = {each.id: each for each in session.scalars(select(Customer).where(Customer.id.in_(ids)))}
     found = [
@@ -148,7 +148,7 @@ def _written_on(source: Source, model: Any) -> Select[Any]:
 
 def _merged(source: Source) -> Select[Any]:
     """Own customers that are merged; begins with those who follow, who are in an index of their own."""
-    behind = select(DataSourceCustomer.customer_id).where(~DataSourceCustomer.leads)
+    behind = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.follows)
     return select(DataSourceCustomer.id).where(_own(source), DataSourceCustomer.customer_id.in_(behind))
 
 
