@@ -13,12 +13,16 @@ from webapp.database import begin
 from webapp.models import Customer, Source, Subscription
 
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def api(app: Flask, engine: Engine) -> Caller:
     """Calls with a key that may write."""
     return Caller(app.test_client(), make_key(engine))
 
 
+@SQLITE
 def test_a_body_that_is_no_json_object_is_a_400_with_a_sentence(api: Caller) -> None:
     """Never a 500, however odd the bytes are."""
     bodies = (
@@ -37,6 +41,7 @@ def test_a_body_that_is_no_json_object_is_a_400_with_a_sentence(api: Caller) -> 
         assert answer.json["message"].endswith("Nothing was changed.")
 
 
+@SQLITE
 def test_unknown_addresses_methods_and_large_bodies_are_answered_in_json(api: Caller) -> None:
     """A program reads JSON, also where there is nothing."""
     for verb, path, status in (
@@ -177,6 +182,7 @@ def test_no_parameter_of_a_list_is_a_500(api: Caller) -> None:
             assert answer.status_code in (200, 400, 404), (path, name, value, answer.text)
 
 
+@SQLITE
 def test_a_paused_source_takes_nothing_and_says_when_to_try_again(api: Caller, engine: Engine) -> None:
     """503 with Retry-After, since the caller is to send it again; reading goes on."""
     source = api.source()
@@ -195,6 +201,7 @@ def test_a_paused_source_takes_nothing_and_says_when_to_try_again(api: Caller, e
     assert api("GET", f"/customers/{customer}")["name"] == "Before"
 
 
+@SQLITE
 def test_names_that_are_taken_are_refused_and_nothing_is_overwritten(api: Caller, engine: Engine) -> None:
     """A customer, plan or subscription that is there is changed by PATCH, never by making it again."""
     source = api.source()

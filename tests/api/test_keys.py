@@ -42,6 +42,7 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(app: Flask, engine: Engine) ->
     assert all(key not in str(value) for value in (*row, line.details))
 
 
+@SQLITE
 def test_a_revoked_key_opens_nothing(app: Flask) -> None:
     """From the click on, whoever has it is turned away."""
     client = signed_in(app)
@@ -131,6 +132,7 @@ def test_a_session_opens_nothing_of_the_api(app: Flask, engine: Engine) -> None:
     assert client.get("/v1/ping", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
+@SQLITE
 def test_the_page_says_when_a_key_was_last_used(app: Flask, engine: Engine) -> None:
     """A key that nobody uses any more can go."""
     key = make_key(engine)
@@ -167,6 +169,7 @@ def test_who_calls_too_often_is_told_when_to_try_again(app: Flask, engine: Engin
     assert call(client, other, "GET", "/ping").status_code == 200
 
 
+@SQLITE
 def test_what_a_key_did_is_in_the_audit_log(app: Flask, engine: Engine) -> None:
     """A source that a program made or deleted is that program's act, by its key's name."""
     key, client = make_key(engine), app.test_client()

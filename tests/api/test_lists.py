@@ -13,6 +13,9 @@ from webapp.models import AttributeSighting, Source
 from webapp.services import attributes
 
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def api(app: Flask, engine: Engine) -> Caller:
     """Calls with a key that may write."""
@@ -106,6 +109,7 @@ def test_filters_go_together(api: Caller) -> None:
         assert [each["uuid"] for each in entries] == found, wanted
 
 
+@SQLITE
 def test_custom_attributes_of_the_api_are_in_the_registry(app: Flask, api: Caller, engine: Engine) -> None:
     """So tables offer them, and a type that has to widen shows every value as it was told."""
     source = api.source()
@@ -126,6 +130,7 @@ def test_custom_attributes_of_the_api_are_in_the_registry(app: Flask, api: Calle
     api("PATCH", f"/customers/{first}", {"attributes": {"custom": {"CAC": 7}}})
 
 
+@SQLITE
 def test_only_subscriptions_of_one_customer_are_connected(api: Caller) -> None:
     """Whoever names another customer's, or one alone, is told so."""
     source = api.source()
@@ -136,6 +141,7 @@ def test_only_subscriptions_of_one_customer_are_connected(api: Caller) -> None:
         api("POST", f"/customers/{one}/connect_subscriptions", told, status)
 
 
+@SQLITE
 def test_a_customer_of_several_currencies_says_the_greatest(api: Caller, engine: Engine) -> None:
     """Nothing is exchanged; `mrr` is of `currency`."""
     source = api.source()

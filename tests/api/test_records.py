@@ -26,6 +26,7 @@ from webapp.models import (
 from webapp.services import edits
 from webapp.services.composing import compose
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ACME = {"type": "group", "messageId": "g1", "userId": "u1", "groupId": "acme", "timestamp": "2026-01-01"}
 ACME |= {"traits": {"name": "Acme", "city": "Berlin", "plan": "free"}}
 ADA = {"type": "identify", "messageId": "i1", "userId": "u1", "timestamp": "2026-01-02"}
@@ -181,6 +182,7 @@ def test_a_deleted_customer_takes_everything_about_it_along(api: Caller, engine:
     assert api.customer(source, "cus_1") != doomed
 
 
+@SQLITE
 def test_segment_records_cannot_be_deleted_or_added_to(api: Caller, segment: int, engine: Engine) -> None:
     """They would come back with the next re-sync, so the answer says what to do instead."""
     acme, ada = only(api, "/customers"), only(api, "/contacts")
@@ -195,6 +197,7 @@ def test_segment_records_cannot_be_deleted_or_added_to(api: Caller, segment: int
     assert number(engine, Source, Source.state == "active") == 1
 
 
+@SQLITE
 def test_tags_of_a_merged_customer_part_with_it(api: Caller, engine: Engine) -> None:
     """Each side keeps the tags that it had; a new one belongs to the primary."""
     source = api.source()
@@ -222,6 +225,7 @@ def test_tags_of_a_merged_customer_part_with_it(api: Caller, engine: Engine) -> 
     assert api("PUT", f"/customers/{two}/attributes/tags", {"tags": ["only"]})["tags"] == ["only"]
 
 
+@SQLITE
 def test_the_status_of_who_pays_follows_from_subscriptions(api: Caller) -> None:
     """Nobody sets it by hand; without subscriptions a lead's status can be chosen."""
     source = api.source()
@@ -252,6 +256,7 @@ def test_deleting_a_contact_shows_who_stood_within_it(api: Caller, engine: Engin
         assert connection.execute(select(Customer.contacts)).scalars().all() == [1]
 
 
+@SQLITE
 def test_a_contact_made_for_somebody_known_is_shown_within_them(api: Caller) -> None:
     """The answer is the contact that can be seen, so what was made can be read."""
     source, other = api.source(), api.source("Other")

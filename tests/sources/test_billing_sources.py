@@ -30,6 +30,7 @@ def words(page: BeautifulSoup, selector: str) -> str:
     return " ".join(" ".join(each.get_text(" ").split()) for each in page.select(selector))
 
 
+@SQLITE
 def test_a_billing_source_is_made_with_a_name_and_says_how_it_is_called(app: Flask, api: Caller) -> None:
     """The page has the id and a call to paste, and no secret."""
     client = signed_in(app)
@@ -85,6 +86,7 @@ def test_long_lists_go_on_on_the_next_page(app: Flask, api: Caller) -> None:
     assert [each.get_text(strip=True) for each in page.select("nav[aria-label=Pages] a")] == ["First page"]
 
 
+@SQLITE
 def test_what_only_segment_sources_have_is_not_there(app: Flask, api: Caller, engine: Engine) -> None:
     """No page of a webhook, policy, mapping or re-sync answers for a billing source, nor does a form."""
     uuid = api.source()
@@ -98,6 +100,7 @@ def test_what_only_segment_sources_have_is_not_there(app: Flask, api: Caller, en
         assert post(client, f"{home}/settings", f"{home}/{path}").status_code == 404
 
 
+@SQLITE
 def test_it_is_renamed_and_deleted_on_its_settings(app: Flask, api: Caller) -> None:
     """The question before a deletion counts plans and subscriptions, which go."""
     uuid = api.source()
