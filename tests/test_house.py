@@ -24,6 +24,7 @@ FLOORS = {
     "webapp.services": 2,
     "jobs.queue": 3,
     "jobs.tasks": 3,
+    "jobs.tending": 3,
     "jobs.broker": 3,
     "jobs.lifeline": 0,
     "webapp.forms": 4,
