@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-_OURS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_OURS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
 
 
 def clock(engine: Engine) -> Callable[[], float]:
