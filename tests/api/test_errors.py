@@ -12,7 +12,6 @@ from tests.api.support import Caller, call, make_key
 from webapp.database import begin
 from webapp.models import Customer, Source, Subscription
 
-
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -12,7 +12,6 @@ from tests.api.support import Caller, call, make_key
 from webapp.models import AttributeSighting, Source
 from webapp.services import attributes
 
-
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
