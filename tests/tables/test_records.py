@@ -14,6 +14,8 @@ def facts(page, id):
     """`{label: (value, origin)}` of a card; the origin without its relative time."""
     found = {}
     for row in page.select(f"#{id} .facts > div"):
+        for each in row.select(".facts__edit"):
+            each.extract()
         origin = row.select_one(".facts__origin")
         told = " ".join(origin.get_text(" ").split()).rsplit(" , ", 1)[0] if origin else None
         if origin:

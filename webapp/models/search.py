@@ -19,7 +19,10 @@ _MADE = tuple(f"ix_{table}_{what}" for table in FTS for what in ("search", "cust
 """How the names of the indexes begin that no model describes."""
 
 SORTED: dict[Any, tuple[str, ...]] = {
-    Customer: ("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
+    Customer: (
+        *("email", "country", "lead_status", "external_id", "website_url", "state", "city", "zip"),
+        *("owner", "company", "currency"),
+    ),
     Contact: ("email", "title", "user_id", "first_name", "last_name", "phone", "linked_in", "twitter"),
 }
 """Text columns that have an index of their own to sort and compare by."""
@@ -51,4 +54,8 @@ for _model, _names in SORTED.items():
     for _name in _names:
         Index(f"ix_{_table}_{_name}", sortable(getattr(_model, _name)), _model.id)
     Index(f"ix_{_table}_source_id_id", _model.source_id, _model.id)
-Index("ix_customers_contacts", Customer.contacts, Customer.id)
+for _column in (Customer.contacts, Customer.mrr, Customer.lead_created_at, Customer.free_trial_started_at):
+    Index(f"ix_customers_{_column.key}", _column, Customer.id)
+# Without tags is without a value, and stands at the end whichever way it is sorted.
+TAGS = func.nullif(Customer.tags, literal_column("''"))
+Index("ix_customers_tags", sortable(TAGS), Customer.id)

@@ -55,6 +55,7 @@ SENTENCES = {
     "source.imported": "began to import existing data into {name}",
     "source.deleted": "began to delete the source {name}",
     "source.erased": "erased {name}: {rows}",
+    "billing.file_begun": "began to import a file of {of} into {name}",
     "automation.added": "added the automation “{rule}”",
     "automation.changed": "changed the automation “{rule}”",
     "automation.switched_on": "switched the automation “{rule}” on",

@@ -115,13 +115,15 @@ def of(
     return standard, [fact(key, key.removeprefix(CUSTOM), custom.get(key)) for key in keys]
 
 
-def _with_origin(
-    fact: Fact, tellings: Sequence[Telling], people: Mapping[int, str], kept: set[int]
-) -> Fact:
+def _with_origin(fact: Fact, tellings: Sequence[Telling], people: Mapping[int, str], kept: set[int]) -> Fact:
     hand = next((each.hand[fact.key] for each in tellings if fact.key in each.hand), None)
     if hand is not None:
         verb = "cleared" if hand["value"] is None else "set"
-        fact.note, fact.at, fact.by_hand = f"{verb} by hand by {name_of(hand['by'], people)}", hand["at"], True
+        fact.note, fact.at, fact.by_hand = (
+            f"{verb} by hand by {name_of(hand['by'], people)}",
+            hand["at"],
+            True,
+        )
         return fact
     teller = next((each for each in tellings if each.tells(fact.key) is not None), None)
     if fact.value is None or teller is None:

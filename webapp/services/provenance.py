@@ -104,9 +104,9 @@ def contact(session: Session, public_id: str, before: int | None = None) -> dict
     origins = _origins(session, record)
     told = _told(session, record, row, origins, before)
     told_email = next((fact for fact in told["facts"] if fact.key == "email"), None)
-    if told_email and told_email.value and not told_email.source and not told_email.by_hand:
-        if row.user_id and is_email(row.user_id):
-            told_email.note = "the user id is an e-mail address"
+    told_by_nobody = told_email and told_email.value and not (told_email.source or told_email.by_hand)
+    if told_email and told_by_nobody and row.user_id and is_email(row.user_id):
+        told_email.note = "the user id is an e-mail address"
     attached = (_attached(session, origin) for origin in origins)
     return {
         "contact": row,
@@ -157,9 +157,7 @@ def _origins(session: Session, record: Record) -> list[Origin]:
     return found
 
 
-def _said(
-    session: Session, source: Source, kind: str, row: Any
-) -> tuple[Told, Any, Sequence[Identifier]]:
+def _said(session: Session, source: Source, kind: str, row: Any) -> tuple[Told, Any, Sequence[Identifier]]:
     """What a source's events told of a row, the condition on these events, and a person's identifiers."""
     if source.kind == "billing":
         return Told(), None, ()

@@ -1,4 +1,4 @@
-"""One customer or contact with all that stands behind it: found by any of its names, held, and composed again."""
+"""One customer or contact with all that stands behind it: found by any of its names, held, composed again."""
 
 from __future__ import annotations
 

@@ -62,3 +62,8 @@ def total(subscriptions: Sequence[Paid], moment: int) -> dict[str, Any]:
         "currency": first,
         "other_mrr": {currency: hundredths(sums[currency]) for currency in others} or None,
     }
+
+
+def units(amount: int) -> str:
+    """An amount kept in hundredths, as a plain decimal in units with both digits: 120050 is "1200.50"."""
+    return f"{Decimal(amount) / 100:.2f}"

@@ -53,14 +53,14 @@ class Action:
 
 def offer(app: Flask, table: Table, action: Action) -> None:
     """Have the tables of customers or of contacts show an action."""
-    app.extensions.setdefault(_EXTENSION, {}).setdefault(table.noun, {})[action.key] = action
+    app.extensions.setdefault(_EXTENSION, {}).setdefault(table.one, {})[action.key] = action
 
 
 def actions(table: Table) -> list[Action]:
     """What whoever is signed in can do to rows of a table."""
     if not current_user.is_administrator:
         return []
-    offered: dict[str, Action] = current_app.extensions.get(_EXTENSION, {}).get(table.noun, {})
+    offered: dict[str, Action] = current_app.extensions.get(_EXTENSION, {}).get(table.one, {})
     return list(offered.values())
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, abort, render_template, url_for
+from flask import Blueprint, Flask, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
-from webapp.security import viewer_may
-from webapp.services import provenance
+from webapp.security import current_user, viewer_may
+from webapp.services import notes, provenance, records
 from webapp.services.tables import CONTACTS
 from webapp.views import table_routes
 from webapp.views.arguments import row_id
@@ -21,13 +21,20 @@ table_routes.add(bp, CONTACTS)
 def show(contact_id: str) -> ResponseReturnValue:
     """Show one contact: what is known, who said so, which identifiers are theirs, their events."""
     before = row_id("before")
+    connection = db.session().connection()
     found = provenance.contact(db.session(), contact_id, before)
     if found is None:
-        abort(404)
+        elsewhere = records.moved(connection, contact_id)
+        return redirect(url_for(".show", contact_id=elsewhere), 303) if elsewhere else abort(404)
     here = url_for(".show", contact_id=contact_id)
     older = url_for(".show", contact_id=contact_id, before=found["older"]) if found["older"] else None
     return render_template(
-        "contacts/show.html", here=here, older_href=older, behind=before is not None, **found
+        "contacts/show.html",
+        here=here,
+        older_href=older,
+        behind=before is not None,
+        notes=notes.of(connection, found["record"], current_user.id),
+        **found,
     )
 
 

@@ -35,6 +35,11 @@ def money(amount: str) -> str:
     return f"{exact:,.{places}f}"
 
 
+def units(amount: int) -> str:
+    """Write an amount that is kept in hundredths: 120050 is `1,200.50`."""
+    return f"{Decimal(amount) / 100:,.2f}"
+
+
 def counted(value: int, one: str, many: str | None = None) -> str:
     """Write a number with its noun: `1 contact`, `5,000 contacts`, `2 companies`.
 
@@ -147,7 +152,7 @@ def _static_address(_root: str, filename: str, version: str) -> str:
     return url_for("static", filename=filename, v=version)
 
 
-FILTERS = (number, money, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
+FILTERS = (number, money, units, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
 
 
 def register(app: Flask) -> None:

@@ -12,6 +12,7 @@ SETTINGS = "Settings & Data"
 ENTRIES = (
     ("customers.index", "Customers", "building-2", "", False),
     ("contacts.index", "Contacts", "contact", "", False),
+    ("leads.index", "Leads", "target", "", False),
     ("sources.index", "Sources", "plug", SETTINGS, False),
     ("automations.index", "Automations", "workflow", SETTINGS, False),
     ("attributes.index", "Custom attributes", "sliders-horizontal", SETTINGS, False),

@@ -13,7 +13,7 @@ from webapp.services import saved_views, tables
 
 bp = Blueprint("saved_views", __name__, url_prefix="/saved-views")
 
-_TABLES = {table.noun: table for table in (tables.CUSTOMERS, tables.CONTACTS)}
+_TABLES = {table.noun: table for table in (tables.CUSTOMERS, tables.CONTACTS, tables.LEADS)}
 
 
 @bp.post("")

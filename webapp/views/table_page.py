@@ -16,7 +16,7 @@ from webapp.models import Source, now
 from webapp.security import current_user
 from webapp.services import attribute_indexes, export, saved_views, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
-from webapp.views import bulk
+from webapp.views import bulk, lead_tabs
 from webapp.views.arguments import instant
 from webapp.views.filters import iso
 from webapp.views.source_page import frame, is_part
@@ -139,6 +139,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "bulk_href": address(table, source, {}, "bulk"),
         "this_page": url(view, cursor),
         "is_customers": table is CUSTOMERS,
+        "lead_tabs": lead_tabs.of(scope.connection, view, url) if table.statuses and not is_part() else (),
     }
 
 

@@ -24,21 +24,29 @@ ROUTES: tuple[tuple[str, str, str, Answer], ...] = (
 )
 
 
-def add(bp: Blueprint, table: Table) -> None:
-    """Give a blueprint its table: `/contacts.csv`, `/sources/<source id>/contacts/news` and the others."""
-    _add_bulk(bp, table)
+def add(bp: Blueprint, table: Table, of_sources: bool = True) -> None:
+    """Give a blueprint its table: `/contacts.csv`, `/sources/<source id>/contacts/news` and the others.
+
+    Args:
+        bp: bears the table's noun.
+        table: which.
+        of_sources: whether each source has such a table too.
+    """
+    _add_bulk(bp, table, of_sources)
     for suffix, of_account, of_source, answer in ROUTES:
         view = _view(answer, table)
         bp.add_url_rule(f"/{bp.name}{suffix}", of_account, view)
-        bp.add_url_rule(f"/sources/<source_id>/{bp.name}{suffix}", of_source, view)
+        if of_sources:
+            bp.add_url_rule(f"/sources/<source_id>/{bp.name}{suffix}", of_source, view)
 
 
-def _add_bulk(bp: Blueprint, table: Table) -> None:
+def _add_bulk(bp: Blueprint, table: Table, of_sources: bool) -> None:
     def view(source_id: str | None = None) -> ResponseReturnValue:
         return bulk.change(table, source_or_404(source_id) if source_id is not None else None)
 
     bp.add_url_rule(f"/{bp.name}/bulk", "bulk", view, methods=["POST"])
-    bp.add_url_rule(f"/sources/<source_id>/{bp.name}/bulk", "bulk_of_source", view, methods=["POST"])
+    if of_sources:
+        bp.add_url_rule(f"/sources/<source_id>/{bp.name}/bulk", "bulk_of_source", view, methods=["POST"])
 
 
 def _view(answer: Answer, table: Table) -> Callable[..., ResponseReturnValue]:

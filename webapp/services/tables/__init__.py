@@ -1,7 +1,16 @@
 """The data tables: which columns there are, what a view of one asks for, and the rows that answer it."""
 
 from webapp.services.tables.choosing import MOST, TooMany, all_of, chosen
-from webapp.services.tables.columns import CONTACTS, CUSTOMERS, Column, Table, columns_of, text_of, value_of
+from webapp.services.tables.columns import (
+    CONTACTS,
+    CUSTOMERS,
+    LEADS,
+    Column,
+    Table,
+    columns_of,
+    text_of,
+    value_of,
+)
 from webapp.services.tables.cursor import Cursor
 from webapp.services.tables.filters import ALONE, OPERATORS, Filter
 from webapp.services.tables.query import News, Page, Record, counted, news, page, records
@@ -13,6 +22,7 @@ __all__ = [
     "ALONE",
     "CONTACTS",
     "CUSTOMERS",
+    "LEADS",
     "MOST",
     "OPERATORS",
     "SIZES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from webapp.domain.attributes import shown
 from webapp.domain.clock import iso
 from webapp.models import Contact, Customer
+from webapp.models.customer import LEAD_STATUSES
 from webapp.services import attributes
 
 CUSTOM = "custom."
 
 # How a value is kept, which says how it is sorted and compared.
-TEXT, NUMBER, MICROS, JSON, OTHER = "text", "number", "micros", "json", "other"
+TEXT, NUMBER, MICROS, MONEY, JSON, OTHER = "text", "number", "micros", "money", "json", "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Column:
         key: its name in addresses and in CSV files: `email`, `custom.plan`.
         label: its heading.
         type: "String", "Integer", "Decimal", "Timestamp" or "Boolean".
-        kind: how it is kept: TEXT, NUMBER, MICROS, JSON (a custom attribute), or OTHER (of another table).
+        kind: how it is kept: TEXT, NUMBER, MICROS, MONEY (hundredths of the row's currency), JSON (a custom
+            attribute), or OTHER (of another table).
         preset: whether it is shown until somebody chooses columns.
         required: every row has a value, so that nothing sorts as empty.
         alone: shown on the page of a single source too (`source` says nothing there).
@@ -66,6 +68,7 @@ class Table:
         prefix: of a row's public id.
         standard: the columns that it always has.
         sort: how it is sorted until somebody says otherwise; a dash in front: the greatest first.
+        statuses: only customers with one of these lead statuses are its rows; empty: all.
     """
 
     noun: str
@@ -74,6 +77,7 @@ class Table:
     prefix: str
     standard: tuple[Column, ...]
     sort: str = "-updated_at"
+    statuses: tuple[str, ...] = ()
 
 
 def _time(key: str, label: str, preset: bool = False) -> Column:
@@ -92,13 +96,20 @@ CUSTOMERS = Table(
         Column("email", "Email", preset=True),
         Column("country", "Country", preset=True),
         Column("lead_status", "Lead status", required=True),
+        Column("owner", "Owner"),
+        Column("tags", "Tags"),
+        Column("mrr", "MRR", "Decimal", MONEY),
+        Column("currency", "Currency"),
         Column("contacts", "Contacts", "Integer", NUMBER, preset=True, required=True),
         Column("external_id", "External ID", required=True),
+        Column("company", "Company"),
         Column("website_url", "Website"),
         Column("state", "State"),
         Column("city", "City"),
         Column("zip", "ZIP"),
         _SOURCE,
+        Column("lead_created_at", "Lead created", "Timestamp", MICROS),
+        Column("free_trial_started_at", "Free trial started", "Timestamp", MICROS),
         _time("first_seen", "First seen"),
         _time("last_seen", "Last seen"),
         _time("updated_at", "Last updated", preset=True),
@@ -128,6 +139,18 @@ CONTACTS = Table(
     ),
 )
 
+_PRESET = ("name", "lead_status", "owner", "tags", "email", "contacts", "lead_created_at", "first_seen")
+
+
+def _leads() -> tuple[Column, ...]:
+    """The columns of customers, with those in front that somebody needs who looks after leads."""
+    known = {each.key: replace(each, preset=each.key in _PRESET) for each in CUSTOMERS.standard}
+    first = [replace(known.pop("name"), label="Lead"), *(known.pop(key) for key in _PRESET[1:])]
+    return (*first, *known.values())
+
+
+LEADS = Table("leads", "customer", Customer, "cus_", _leads(), "-first_seen", LEAD_STATUSES)
+
 
 def columns_of(connection: Connection, table: Table, source_id: int | None = None) -> dict[str, Column]:
     """Every column that a table has now, by key, in order.
@@ -150,7 +173,8 @@ def value_of(record: Mapping[str, Any], column: Column) -> str | int | Decimal |
     """What a record has in a column, as kept; None where it has nothing."""
     if column.kind == JSON:
         return record["custom"].get(column.name)
-    return record[column.key]
+    value = record[column.key]
+    return Decimal(value) / 100 if column.kind == MONEY and value is not None else value
 
 
 def text_of(record: Mapping[str, Any], column: Column) -> str:
@@ -160,4 +184,6 @@ def text_of(record: Mapping[str, Any], column: Column) -> str:
         return ""
     if column.kind == MICROS:
         return iso(int(value))
+    if column.kind == MONEY:
+        return f"{value:.2f}"
     return shown(value, column.type) if column.kind == JSON else str(value)

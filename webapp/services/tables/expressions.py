@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from webapp.models import Customer, Source
-from webapp.models.search import sortable
+from webapp.models.search import TAGS, sortable
 from webapp.services.tables.columns import JSON, OTHER, TEXT, Column, Table
 
 
@@ -43,7 +43,7 @@ def sort_key(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
         return order
     if column.kind == OTHER:
         return _other(table, column)
-    expression = getattr(table.model, column.key)
+    expression = TAGS if column.key == "tags" else getattr(table.model, column.key)
     return sortable(expression) if column.kind == TEXT else expression
 
 
@@ -112,6 +112,8 @@ def text(table: Table, column: Column, dialect: str) -> ColumnElement[Any]:
         return _json_text(table.model.custom, column.name, dialect)
     if column.key == "name":
         return table.model.sort_name
+    if column.key == "tags":
+        return TAGS
     return _other(table, column) if column.kind == OTHER else getattr(table.model, column.key)
 
 

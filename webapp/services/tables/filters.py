@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -25,7 +25,7 @@ from webapp.models import Customer, Source
 from webapp.models.base import folded
 from webapp.models.search import sortable
 from webapp.services.tables import expressions
-from webapp.services.tables.columns import JSON, MICROS, OTHER, TEXT, Column, Table
+from webapp.services.tables.columns import JSON, MICROS, MONEY, OTHER, TEXT, Column, Table
 
 # What each operator is called, in the order in which a page offers them.
 OPERATORS = {
@@ -186,8 +186,16 @@ def condition(table: Table, filter: Filter, dialect: str) -> ColumnElement[bool]
     if isinstance(filter.value, bool):
         return key == int(filter.value)
     assert filter.value is not None  # noqa: S101
-    number = expressions.number(filter.value, dialect)
+    value = filter.value * 100 if column.kind == MONEY else filter.value
+    number = expressions.number(value, dialect)
     return {"greater": key > number, "less": key < number}.get(filter.operator, key == number)
+
+
+def one_of(table: Table, key: str, values: Sequence[str]) -> ColumnElement[bool]:
+    """The rows that have one of some texts in a column, said so that its index leads to them."""
+    wanted = [sortable(literal(value, String)) for value in values]
+    found: ColumnElement[bool] = sortable(getattr(table.model, key)).in_(wanted)
+    return found
 
 
 def is_indexed(filter: Filter) -> bool:

@@ -145,6 +145,10 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     model, dialect = view.table.model, connection.dialect.name
     seen = visibility.seen(connection, model, source_id)
     conditions, ways = [seen], [] if source_id is None else [Way(seen, seen)]
+    if view.table.statuses:
+        status = filters.one_of(view.table, "lead_status", view.table.statuses)
+        conditions.append(status)
+        ways.append(Way(status, status))
     texts = [needle(view.search)] if view.search else []
     for each in view.filters:
         found = filters.condition(view.table, each, dialect)
@@ -163,7 +167,7 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
         ways.append(Way(held, _matching(view, texts) if is_sqlite else held, exact=not is_sqlite))
     merged = model is Customer and source_id is not None
     mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
-    whole = not view.narrowed and not mixed and not visibility.unseen(connection)
+    whole = not view.narrowed and not view.table.statuses and not mixed and not visibility.unseen(connection)
     return Scope(connection, view, source_id, seen, tuple(conditions), tuple(ways), whole)
 
 
@@ -173,7 +177,7 @@ def _hidden(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _matching(view: View, texts: list[str]) -> ColumnElement[bool]:
     """The rows that SQLite's trigrams lead to."""
-    name = FTS[view.table.noun]
+    name = FTS[view.table.model.__tablename__]
     index = table(name, column("rowid"), column(name))
     found = select(index.c.rowid).where(index.c[name].match(trigrams.match(texts)))
     among: ColumnElement[bool] = view.table.model.id.in_(found)
