@@ -10,7 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain import segment, wire
+from webapp.domain.attributes import Value
 from webapp.domain.fold import Told, customs, fold, standing
+from webapp.domain.identity import company_key, keyed
 from webapp.domain.mapping import Mapping as Rules
 from webapp.domain.segment import Reading
 from webapp.models import Event, Source
@@ -77,20 +79,26 @@ def preview(session: Session, source: Source, now: Rules, then: Rules) -> Previe
     events = session.execute(query.order_by(Event.id.desc()).limit(LOOKED_AT)).all()
     before, after = _read(events, now), _read(events, then)
     pairs = [(before[event_id], after[event_id]) for event_id in before if event_id in after]
-    people, companies = fold(before.items()), fold(after.items())
+    differing = [pair for pair in pairs if _says(pair[0]) != _says(pair[1])]
+    # Only who is spoken of by an event that differs can be known otherwise.
+    about = {who for pair in differing for reading in pair for who in _about(reading)}
+    one, other = (
+        fold((event_id, reading) for event_id, reading in read.items() if about & _about(reading))
+        for read in (before, after)
+    )
     changes: dict[tuple[str, str, bool], Change] = {}
     changed = [
-        _compare(entity, one, other, changes)
-        for entity, one, other in zip(("contact", "customer"), people, companies, strict=True)
+        _compare(entity, known, then_known, changes)
+        for entity, known, then_known in zip(("contact", "customer"), one, other, strict=True)
     ]
     return Preview(
         looked_at=len(events),
         of=count(
             session, Event, (Event.source_id == source.id) & (Event.state != PENDING), least=len(events)
         ),
-        events=sum(_says(one) != _says(other) for one, other in pairs),
-        dropped=sum(one.reason is None and other.reason is not None for one, other in pairs),
-        taken=sum(one.reason is not None and other.reason is None for one, other in pairs),
+        events=len(differing),
+        dropped=sum(was.reason is None and will.reason is not None for was, will in differing),
+        taken=sum(was.reason is not None and will.reason is None for was, will in differing),
         people=changed[0],
         companies=changed[1],
         changes=sorted(changes.values(), key=lambda change: (change.entity, change.custom, change.name)),
@@ -108,10 +116,15 @@ def _read(events: Iterable[Any], mapping: Rules) -> dict[int, Reading]:
 
 
 def _says(reading: Reading) -> tuple[Any, ...]:
-    custom = [
-        sorted((k, repr(v)) for k, v in c.items()) for c in (reading.contact_custom, reading.company_custom)
-    ]
-    return reading.reason, reading.contact, reading.weak, reading.company, custom
+    contact = (reading.contact, reading.weak, reading.contact_custom)
+    return reading.reason, contact, reading.company, reading.company_custom
+
+
+def _about(reading: Reading) -> set[tuple[str, bytes]]:
+    """Of whom an event speaks: a person's identifier, a company, or both."""
+    subject = keyed(reading)
+    found = {("contact", subject)} if subject is not None else set()
+    return found if reading.group_id is None else found | {("customer", company_key(reading.group_id))}
 
 
 def _compare(
@@ -137,8 +150,8 @@ def _compare(
     return differing
 
 
-def _attributes(told: Told | None) -> dict[tuple[bool, str], str]:
+def _attributes(told: Told | None) -> dict[tuple[bool, str], Value]:
     if told is None:
         return {}
-    standard = {(False, name): value for name, value in standing(told).items()}
-    return standard | {(True, key): repr(value) for key, value in customs(told).items()}
+    found: dict[tuple[bool, str], Value] = {(False, name): text for name, text in standing(told).items()}
+    return found | {(True, key): value for key, value in customs(told).items()}
