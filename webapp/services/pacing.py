@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-LEAST, MOST, FIRST = 20, 5000, 200
+FIRST, MOST = 500, 5000
+# Events of a batch while others want to write. While nobody does, none is smaller than the first: on a busy
+# machine small ones would make it busier.
+LEAST = 20
 MOST_BYTES = 4 * 1024 * 1024  # of bodies; what is made of them in memory is some twenty times as large
 SECONDS = {"sqlite": 0.4, "postgresql": 1.0}
 # SQLite has one writer at a time. While others want to write, batches are short, and the lock is left to the
@@ -65,7 +68,8 @@ class Pace:
         self._rest = taken if crowded else 0.0
         wanted = CROWDED_SECONDS if crowded else self._seconds
         if batch.worked == batch.size or wanted < taken:
-            self._size = max(LEAST, min(MOST, int(max(batch.worked, 1) * min(4.0, wanted / taken))))
+            size = int(max(batch.worked, 1) * min(4.0, wanted / taken))
+            self._size = max(LEAST if crowded else FIRST, min(MOST, size))
 
 
 def within(sizes: Iterable[tuple[int, int]], most: int) -> int:
