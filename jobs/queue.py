@@ -25,15 +25,17 @@ from rq.utils import import_attribute
 EVENTS, SYNCS = "tributary-events", "tributary-syncs"
 DRAIN, SYNC, IMPORT = "jobs.tasks.drain", "jobs.tasks.sync", "jobs.tasks.run_import"
 MATCH, RUN = "jobs.tasks.match", "jobs.tasks.run_automation"
+READ = "jobs.tasks.read_file"
 # The only functions that a worker runs, and the queue that each waits in. Long work has a queue of its own,
 # so that events never wait behind a re-sync.
-ALLOWED = {DRAIN: EVENTS, MATCH: EVENTS, SYNC: SYNCS, IMPORT: SYNCS, RUN: SYNCS}
+ALLOWED = {DRAIN: EVENTS, MATCH: EVENTS, SYNC: SYNCS, IMPORT: SYNCS, RUN: SYNCS, READ: SYNCS}
 _TIMEOUTS = {
     DRAIN: 600,
     MATCH: 600,
     SYNC: 86_400,
     IMPORT: 86_400,
     RUN: 86_400,
+    READ: 86_400,
 }  # seconds after which a job is ended as hung
 EVERYTHING = 0  # the id of a task that is about no single row
 
@@ -156,6 +158,10 @@ class Bell:
     def automate(self, run_id: int) -> bool:
         """Have a worker take up an automation's pass over everything; whether that is queued."""
         return self._try(lambda connection: _ring(connection, RUN, run_id))
+
+    def read_file(self, file_id: int) -> bool:
+        """Have a worker take up an uploaded billing file; whether that is queued."""
+        return self._try(lambda connection: _ring(connection, READ, file_id))
 
     def answered(self, task: str, row_id: int) -> None:
         """Take the flag down: what comes from now on needs a wake-up of its own."""

@@ -23,6 +23,7 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import packing, syncs, upkeep
 from webapp.services.automations import runs, working
+from webapp.services.billing import reading, uploads
 from webapp.services.imports import files, running, turns
 
 EVERY = 5.0  # seconds between two rounds
@@ -57,6 +58,8 @@ def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
     untaken = [import_id for import_id in import_ids if not bell.take_in(import_id)]
     run_ids = runs.stalled(engine)
     unautomated = [run_id for run_id in run_ids if not bell.automate(run_id)]
+    file_ids = uploads.stalled(engine)
+    unread = [file_id for file_id in file_ids if not bell.read_file(file_id)]
     if matching := working.waits(engine):
         bell.match()
     alone = bell.is_open
@@ -69,9 +72,11 @@ def sweep(engine: Engine, settings: Settings, bell: Bell) -> Swept:
             running.run(engine, import_id, settings=settings, stop=tasks.Deadline(SLICE))
         for run_id in unautomated:
             runs.run(engine, run_id, stop=tasks.Deadline(SLICE))
+        for file_id in unread:
+            reading.run(engine, file_id, settings=settings, stop=tasks.Deadline(SLICE))
         if matching:
             working.work_off(engine, stop=tasks.Deadline(SLICE))
-    return Swept(len(source_ids), len(sync_ids) + len(import_ids) + len(run_ids), alone)
+    return Swept(len(source_ids), len(sync_ids) + len(import_ids) + len(run_ids) + len(file_ids), alone)
 
 
 class Sweeper:

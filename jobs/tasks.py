@@ -16,6 +16,7 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection, syncs
 from webapp.services.automations import runs, working
+from webapp.services.billing import reading
 from webapp.services.imports import running as imports
 
 # Seconds after which a drain makes way for the next source and queues up again.
@@ -102,6 +103,20 @@ def sync(sync_id: int) -> None:
     bell.answered(queue.SYNC, sync_id)
     with _reported("sync", sync_id, bell):
         syncs.run(engine, sync_id, settings=settings, stop=stopping.is_set)
+
+
+def read_file(file_id: int) -> None:
+    """Take up an uploaded billing file where it was left; other long work need not wait for its end."""
+    settings, engine = _process(os.getpid())
+    bell = queue.bell(settings.redis_url)
+    bell.answered(queue.READ, file_id)
+    with _reported("file", file_id, bell):
+        give_way = GiveWay(bell)
+        reading.run(engine, file_id, settings=settings, stop=give_way)
+        if give_way.asked:
+            bell.read_file(file_id)
+        if working.waits(engine):
+            bell.match()
 
 
 def run_import(import_id: int) -> None:

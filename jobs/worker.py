@@ -26,6 +26,7 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import syncs, upkeep
 from webapp.services.automations import runs
+from webapp.services.billing import uploads
 from webapp.services.imports import turns
 
 NAMES = {"events": queue.EVENTS, "syncs": queue.SYNCS}
@@ -133,6 +134,8 @@ def _ring_what_waits(name: str, settings: Settings) -> None:
                 bell.take_in(import_id)
             for run_id in runs.stalled(engine):
                 bell.automate(run_id)
+            for file_id in uploads.stalled(engine):
+                bell.read_file(file_id)
     finally:
         engine.dispose()
 

@@ -41,6 +41,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.views.exports",
     "webapp.views.customers",
     "webapp.views.leads",
+    "webapp.views.many_leads",
     "webapp.views.hand",
     "webapp.views.merges",
     "webapp.views.subscriptions",

@@ -7,6 +7,7 @@ from webapp.models.audit import AuditLine
 from webapp.models.automation import Automation, AutomationRun, FreeMailDomain, Match, MatchKey
 from webapp.models.base import Base, now
 from webapp.models.billing import MrrAdjustment, Plan, Subscription
+from webapp.models.billing_file import BillingFile, RefusedRow
 from webapp.models.customer import Contact, Customer, DataSourceCustomer
 from webapp.models.event import Event
 from webapp.models.hand import Edit, Note
@@ -28,6 +29,7 @@ __all__ = [
     "Automation",
     "AutomationRun",
     "Base",
+    "BillingFile",
     "Company",
     "Contact",
     "CustomAttribute",
@@ -51,6 +53,7 @@ __all__ = [
     "PathSighting",
     "Person",
     "Plan",
+    "RefusedRow",
     "Rejection",
     "SavedView",
     "Source",

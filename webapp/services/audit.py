@@ -79,7 +79,7 @@ SENTENCES = {
     "customer.adjustment_removed": "removed an MRR adjustment of the customer {record}",
     "customer.subscriptions_connected": "connected subscriptions of the customer {record}",
     "customer.subscriptions_disconnected": "disconnected subscriptions of the customer {record}",
-    "customers.changed": "set {what} of {number}",
+    "customer.many_changed": "gave {number} {what}",
     "contact.value_set": "set {attribute} of the contact {record} by hand",
     "contact.value_taken_back": "took back what was set by hand as {attribute} of the contact {record}",
     "contact.note_added": "wrote a note on the contact {record}",

@@ -37,6 +37,7 @@ from webapp.models import (
     WebhookUrl,
 )
 from webapp.services import attribute_indexes, audit, detaching, packing, trigrams
+from webapp.services.billing import files as billing_files
 from webapp.services.erasing import erase, passing
 from webapp.services.imports import files as imports
 from webapp.services.merging import leave
@@ -144,7 +145,10 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         gone, _ = _erase_some(connection, model, sync.source_id, limit)
         if gone:
             return _note(connection, sync, gone, phase=ROWS_LEFT)
-    if imports.erase(connection, settings, sync.source_id) or not trigrams.forget(connection):
+    uploaded = (imports, billing_files)
+    if any(each.erase(connection, settings, sync.source_id) for each in uploaded) or not trigrams.forget(
+        connection
+    ):
         return 0
     if sync.phase == WIPED:
         _close(connection, sync)

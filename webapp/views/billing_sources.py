@@ -25,7 +25,9 @@ bp = Blueprint("billing_sources", __name__, url_prefix="/sources")
 @bp.get("/new/billing")
 def configure() -> ResponseReturnValue:
     """Ask for the name of a source that a program will fill."""
-    return render_template("billing/configure.html", form=BillingSourceForm(formdata=None))
+    return render_template(
+        "billing/configure.html", form=BillingSourceForm(formdata=None), way=request.args.get("way", "")
+    )
 
 
 @bp.post("/new/billing")
@@ -35,10 +37,12 @@ def create() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             made = sources.add_billing(db.session(), form.name.data or "", current_user.id)
-            return redirect(url_for(".connect", source_id=made.public_id), 303)
+            files = request.form.get("way") == "files"
+            page = "billing_files.index" if files else ".connect"
+            return redirect(url_for(page, source_id=made.public_id), 303)
         except sources.Refused as refused:
             form.refuse(refused)
-    return render_template("billing/configure.html", form=form), 422
+    return render_template("billing/configure.html", form=form, way=request.form.get("way", "")), 422
 
 
 @bp.get("/<source_id>/calls")
