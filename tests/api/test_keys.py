@@ -22,8 +22,10 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def made_by_page(client: FlaskClient, name: str = "Nightly", scope: str = "write") -> str:
     """A key that somebody made on the page."""
     answer = post(client, "/api-keys/new", "/api-keys", name=name, scope=scope)
-    field = BeautifulSoup(answer.text, "html.parser").select_one("#api-key")
+    page = BeautifulSoup(answer.text, "html.parser")
+    field = page.select_one("#api-key")
     assert field is not None, answer.text
+    assert page.select("h1")[0].text == f"The key “{name}”"
     return str(field["value"])
 
 

@@ -39,7 +39,7 @@ def create() -> ResponseReturnValue:
         form.refuse(refused)
         return render_template("api_keys/new.html", form=form, scopes=SCOPE_CHOICES), 422
     may = api_keys.SCOPES[scope]
-    return render_template("api_keys/made.html", name=name.strip(), may=may, key=token, base=public_base())
+    return render_template("api_keys/made.html", made=name.strip(), may=may, key=token, base=public_base())
 
 
 @bp.get("/<int:key_id>/revocation")
