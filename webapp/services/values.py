@@ -1,4 +1,4 @@
-"""One attribute of one record, to be set by hand: what it shows, what sources tell, what a typed text means."""
+"""One attribute of one record, to be set by hand: what it shows, what sources tell, what a text means."""
 
 from __future__ import annotations
 
