@@ -1,286 +1,259 @@
-"""The laws of merging: neither order, nor time, nor a source's end changes who is one and what they say."""
+"""The laws of merging: nothing depends on when what was merged, and everything can be taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from tests.merging.test_merging import billing
-from tests.projection import support
-from tests.projection.test_law import streams
-from tests.projection.test_resync import ask, work
+from tests.merging.world import Name, World
 from webapp.config import Settings
-from webapp.database import begin
-from webapp.models import Contact, Customer, DataSourceCustomer, Decision, Identifier
-from webapp.services import edits, merges
-from webapp.services.billing.records import ContactChange, CustomerChange, put_contacts
-from webapp.services.composing import compose
-from webapp.services.merges import By
-from webapp.services.standing import customer_ids
+
+# Few of everything, so that identifiers, e-mails, companies and customers collide all the time.
+EMAILS = st.sampled_from(["ada@x.example", "ADA@x.example", "bob@x.example"])
+TRAITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": EMAILS,
+        "firstName": st.sampled_from(["Ada", "Bob"]),
+        "plan": st.sampled_from(["pro", 1, True]),
+        "company": st.fixed_dictionaries(
+            {"id": st.sampled_from(["g1", "g2"])}, optional={"name": st.just("Acme")}
+        ),
+    },
+)
+NAMES = st.sampled_from(
+    [
+        *(("s", key) for key in ("gg1", "gg2", "uu1", "uu2", "aa1")),
+        *(("t", key) for key in ("gg1", "uu1")),
+        *(("b", key) for key in ("b1", "b2")),
+    ]
+)
+
+
+def _call(kind: str, user: str | None, anonymous: str | None, group: str | None, told: Any) -> dict[str, Any]:
+    call: dict[str, Any] = {"type": kind, "userId": user, "anonymousId": anonymous, "traits": told}
+    return call | ({"groupId": group or "g1"} if kind == "group" else {"context": {"groupId": group}})
+
+
+CALLS = st.builds(
+    _call,
+    st.sampled_from(["identify", "identify", "group"]),
+    st.sampled_from([None, "u1", "u2"]),
+    st.sampled_from([None, "a1"]),
+    st.sampled_from([None, None, "g1", "g2"]),
+    TRAITS,
+)
+BILLED = st.fixed_dictionaries({}, optional={"name": st.sampled_from(["ACME", "Bolt"]), "email": EMAILS})
+TOLD = st.one_of(
+    st.tuples(st.just("tell"), st.sampled_from("sst"), CALLS),
+    st.tuples(st.just("bill"), st.sampled_from(["b1", "b2"]), BILLED),
+    st.tuples(
+        st.just("bill_contact"),
+        st.sampled_from(["b1", "b2"]),
+        st.fixed_dictionaries({"email": EMAILS}, optional={"title": st.just("CTO")}),
+    ),
+    st.tuples(st.just("follow"), st.sampled_from("st"), st.sampled_from(["user", "company"])),
+)
+PAIRS = st.lists(NAMES, min_size=2, max_size=2, unique=True)
+MERGES = st.builds(lambda pair: ("merge", *pair), PAIRS)
+TURNS = st.one_of(
+    st.tuples(st.just("unmerge"), st.integers(0, 3), st.just(None)),
+    st.tuples(st.just("rebuild"), st.sampled_from("st"), st.just(None)),
+)
+Step = tuple[str, Any, Any]
+
+
+def _begun() -> list[Step]:
+    """What every world begins with: companies and people of both Segment sources, and billing customers."""
+    acme = {"id": "g1", "name": "Acme"}
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("s", _call("identify", "u1", None, None, {"email": "ada@x.example", "company": acme})),
+        ("s", _call("identify", None, "a1", None, {"email": "bob@x.example"})),
+        ("s", _call("identify", "u2", None, "g2", {"email": "Ada@x.example"})),
+        ("t", _call("identify", "u1", None, "g1", {"email": "ada@x.example", "plan": "pro"})),
+    ]
+    told: list[Step] = [
+        ("tell", source, call | {"timestamp": number * 1_000_000, "messageId": f"b{number}"})
+        for number, (source, call) in enumerate(calls, 1)
+    ]
+    return [
+        *told,
+        ("bill", "b2", {"name": "Bolt"}),
+        ("bill_contact", "b1", {"email": "ada@x.example", "title": "CTO"}),
+    ]
+
+
+@st.composite
+def histories(draw: st.DrawFn, decided: bool = True) -> list[Step]:
+    """What happens, one after another."""
+    steps: list[Step] = draw(st.lists(TOLD, min_size=1, max_size=6))
+    if decided:
+        steps += draw(st.lists(MERGES, min_size=2, max_size=4)) + draw(st.lists(TURNS, max_size=2))
+        steps = draw(st.permutations(steps))
+    begun = draw(st.permutations(_begun()))
+    at = iter(draw(st.lists(st.integers(1, 6), min_size=len(steps), max_size=len(steps))))
+    return [
+        *begun,
+        *(
+            (kind, one, other | {"timestamp": next(at) * 1_000_000, "messageId": f"m{number}"})
+            if kind == "tell"
+            else (kind, one, other)
+            for number, (kind, one, other) in enumerate(steps)
+        ),
+    ]
+
+
+def live(world: World, steps: list[Step], without: str = "") -> None:
+    """Let things happen in a world, but what a source does that it is without."""
+    for kind, one, other in steps:
+        if kind in ("tell", "follow", "rebuild") and one == without:
+            continue
+        if kind == "tell":
+            world.tell(one, [other])
+        elif kind == "bill":
+            world.bill(one, **other)
+        elif kind == "bill_contact":
+            world.bill_contact(one, **other)
+        elif kind == "follow":
+            world.follow(one, other)
+        elif kind == "rebuild":
+            world.rebuild(one)
+        elif kind == "merge":
+            world.merge(one, other)
+        else:
+            world.unmerge(one)
+
 
 law = hypothesis_settings(
     deadline=None,
-    max_examples=25,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=hypothesis_settings().max_examples // 8,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
-LABEL = tuple[str, str, str]
-"""A data source customer as it is called in any world: which of its sources, kind, external id."""
-BILLING = st.lists(
-    st.builds(
-        lambda name, email, plan: ({"name": name, "email": email}, {"plan": plan}),
-        st.sampled_from([None, "ACME"]),
-        st.sampled_from([None, "ada@x.example"]),
-        st.sampled_from([None, "gold"]),
-    ),
-    min_size=2,
-    max_size=2,
-)
-CHOICES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), max_size=3)
-
-
-class World:
-    """A Segment source and a billing source with two customers, one of them with a contact."""
-
-    def __init__(self, engine: Engine, settings: Settings, told: Sequence[Any], policy: str = "user") -> None:
-        self.engine, self.settings = engine, settings
-        self.segment = support.make_source(engine, policy)
-        self.billing = billing(
-            engine, *(CustomerChange(f"b{n}", values, custom) for n, (values, custom) in enumerate(told))
-        )
-        first = self.origins()["billing", "billing", "b0"]
-        contact = ContactChange(
-            f"00000000-{self.billing:04}-4000-8000-000000000000", first, {"email": "ADA@x.example"}
-        )
-        with begin(engine) as connection:
-            put_contacts(connection, self.billing, [contact])
-
-    def tell(self, events: Iterable[Any]) -> None:
-        """Events that are received and applied."""
-        support.receive(self.engine, self.segment, events)
-        support.drain(self.engine, self.settings, self.segment)
-
-    def origins(self) -> dict[LABEL, str]:
-        """The data source customers that are there, by label."""
-        return {label: uuid for uuid, label in self._labels().items()}
-
-    def _labels(self) -> dict[str, LABEL]:
-        names = {self.segment: "segment", self.billing: "billing"}
-        with self.engine.connect() as connection:
-            query = select(DataSourceCustomer).where(DataSourceCustomer.source_id.in_(names))
-            rows = connection.execute(query).all()
-        return {row.origin_uuid: (names[row.source_id], row.kind, row.external_id) for row in rows}
-
-    def pairs(self, choices: Sequence[tuple[int, int]]) -> list[tuple[LABEL, LABEL]]:
-        """Billing customers with customers of Segment, each of these once."""
-        segment = sorted(label for label in self.origins() if label[0] == "segment")
-        chosen = {n % len(segment): b for b, n in choices} if segment else {}
-        return [(("billing", "billing", f"b{b}"), segment[n]) for n, b in chosen.items()]
-
-    def merge(self, pairs: Iterable[tuple[LABEL, LABEL]]) -> None:
-        """Merge one pair after the other."""
-        for pair in pairs:
-            one, other = (self.origins().get(label) for label in pair)
-            with begin(self.engine) as connection:
-                ids = customer_ids(connection, [uuid for uuid in (one, other) if uuid])
-                if one and other and ids[one] != ids[other]:
-                    merges.merge(connection, [(one, other)], By())
-
-    def unmerge(self) -> None:
-        """Take every merge back."""
-        with begin(self.engine) as connection:
-            mine = Decision.primary_source_id.in_([self.segment, self.billing])
-            merges.unmerge(
-                connection, connection.scalars(select(Decision.id).where(mine)).all(), By(), remember=False
-            )
-
-    def tables(self, uuids: bool = False) -> list[Any]:
-        """All customers with their data source customers and the contacts that are shown, comparable."""
-        labels = self._labels()
-        with self.engine.connect() as connection:
-            behind = connection.execute(
-                select(DataSourceCustomer.__table__).where(DataSourceCustomer.origin_uuid.in_(labels))
-            ).all()
-            ids = {row.customer_id for row in behind}
-            customers = connection.execute(select(Customer.__table__).where(Customer.id.in_(ids))).all()
-            contacts = connection.execute(
-                select(Contact.__table__).where(Contact.source_id.in_([self.segment, self.billing]))
-            ).all()
-        found = []
-        for row in customers:
-            under = [c for c in contacts if c.customer_id == row.id and c.within_id is None]
-            assert row.contacts == len(under)
-            found.append(
-                {
-                    "uuid": row.uuid if uuids else labels.get(row.uuid),
-                    "behind": sorted(
-                        (labels[d.origin_uuid], d.leads) for d in behind if d.customer_id == row.id
-                    ),
-                    "people": sorted(repr(_shown(c, _CONTACT, uuids)) for c in under),
-                    "within": sorted(
-                        (c.email or "", c.user_id or "")
-                        for c in contacts
-                        if c.customer_id == row.id and c.within_id
-                    ),
-                    **_shown(row, _CUSTOMER, uuids=False),
-                }
-            )
-        return sorted(found, key=repr)
-
-
-_CUSTOMER = (
-    "external_id", "name", "company", "email", "website_url", "country", "state", "city", "zip", "custom",
-    "contacts", "first_seen", "last_seen", "lead_status", "owner", "tags", "composed", "sort_name", "search",
-)  # fmt: skip
-_CONTACT = (
-    "user_id", "email", "first_name", "last_name", "title", "phone", "linked_in", "twitter", "custom",
-    "first_seen", "last_seen", "sort_name", "search",
-)  # fmt: skip
-
-
-def _shown(row: Any, names: Sequence[str], uuids: bool) -> dict[str, Any]:
-    # What a billing source tells is seen at the moment it is told, which is another in every world.
-    shown = {name: getattr(row, name) for name in names}
-    shown |= {name: min(shown[name], 10**12) for name in ("first_seen", "last_seen")}
-    shown["custom"] = sorted(shown["custom"].items(), key=repr)
-    return shown | ({"uuid": row.uuid} if uuids else {})
-
-
-def _keys_of_persons(world: World) -> dict[LABEL, bytes]:
-    """Of persons that are customers of their own: the key of the identifier whose uuid they bear."""
-    by_uuid = {uuid: label for label, uuid in world.origins().items()}
-    with world.engine.connect() as connection:
-        query = select(Identifier).where(Identifier.source_id == world.segment)
-        rows = connection.execute(query).all()
-    return {by_uuid[row.uuid]: row.key for row in rows if row.uuid == row.person_uuid and row.uuid in by_uuid}
 
 
 @law
-@given(stream=streams(), told=BILLING, choices=CHOICES, data=st.data())
-def test_merging_is_independent_of_order(
-    engine: Engine, settings: Settings, stream: list[Any], told: Any, choices: Any, data: st.DataObject
+@given(steps=histories())
+def test_merging_commutes_with_events_policies_and_rebuilds(
+    engine: Engine, settings: Settings, steps: list[Step]
 ) -> None:
-    """The same customers merged in another order are the same customers."""
-    one, other = World(engine, settings, told), World(engine, settings, told)
-    one.tell(stream)
-    other.tell(stream)
-    pairs = one.pairs(choices)
-    one.merge(pairs)
-    other.merge(data.draw(st.permutations(pairs)))
-    assert one.tables() == other.tables()
+    """Whenever it was merged and unmerged, the tables are those of everything told first, then decided."""
+    mixed, sorted_ = World(engine, settings), World(engine, settings)
+    live(mixed, steps)
+    live(sorted_, [step for step in steps if step[0] not in ("merge", "unmerge", "rebuild")])
+    sorted_.decide(mixed.decided())
+    assert mixed.shown() == sorted_.shown()
 
 
 @law
-@given(stream=streams(), told=BILLING, choices=CHOICES)
-def test_unmerge_after_merge_changes_nothing(
-    engine: Engine, settings: Settings, stream: list[Any], told: Any, choices: Any
+@given(steps=histories(), pair=PAIRS)
+def test_unmerging_restores_everything(
+    engine: Engine, settings: Settings, steps: list[Step], pair: list[Name]
 ) -> None:
-    """Both sides are as if they had never been merged, to the uuid."""
-    world = World(engine, settings, told)
-    world.tell(stream)
-    before = world.tables(uuids=True)
-    world.merge(world.pairs(choices))
-    world.unmerge()
-    assert world.tables(uuids=True) == before
+    """To the last column, uuids and the moment of creation included."""
+    world = World(engine, settings)
+    live(world, steps)
+    before, decided = world.rows(), len(world.decided())
+    if world.merge(*pair):
+        world.check()
+        world.unmerge(decided, remember=True)
+    world.check()
+    assert world.rows() == before
 
 
 @law
 @given(
-    stream=streams(),
-    later=streams(),
-    told=BILLING,
-    choices=CHOICES,
-    policy=st.sampled_from(["user", "company"]),
+    steps=histories(decided=False),
+    pairs=st.lists(PAIRS, min_size=2, max_size=4),
+    data=st.data(),
 )
-def test_merging_commutes_with_more_events(
+def test_the_order_of_merges_does_not_matter(
+    engine: Engine, settings: Settings, steps: list[Step], pairs: list[list[Name]], data: st.DataObject
+) -> None:
+    """As long as it is said of each two customers which one leads: here the one whose leader comes first."""
+    world = World(engine, settings)
+    live(world, steps)
+    plain = world.rows()
+    found = []
+    for order in (pairs, data.draw(st.permutations(pairs))):
+        made = 0
+        for one, other in order:
+            made += world.merge_in_order(one, other)
+        world.check()
+        found.append(world.rows())
+        for _ in range(made):
+            world.unmerge(-1)
+        assert world.rows() == plain
+    assert found[0] == found[1]
+
+
+@law
+@given(steps=histories(), gone=st.sampled_from("stb"))
+def test_a_deleted_source_might_never_have_been(
+    engine: Engine, settings: Settings, steps: list[Step], gone: str
+) -> None:
+    """What stays is what the other sources tell, merged as far as they are, under the uuid that it had."""
+    world, other = World(engine, settings), World(engine, settings)
+    live(world, steps)
+    uuids = world.merged_uuids(gone)
+    world.delete(gone)
+    assert uuids <= world.all_uuids()
+    told = [step for step in steps if step[0] not in ("merge", "unmerge", "rebuild")]
+    live(other, [step for step in told if not (gone == "b" and step[0].startswith("bill"))], without=gone)
+    other.decide(world.decided())
+    assert world.shown() == other.shown()
+
+
+KEPT = st.sampled_from(["resync s", "resync t", "rebuild s", "rebuild t", "policy s", "policy t", "merge"])
+
+
+@law
+@given(
+    steps=histories(),
+    edits=st.lists(
+        st.tuples(
+            NAMES, st.sampled_from([{"name": "By hand"}, {"owner": "eve@x.example"}, {"tags": ["vip"]}])
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    turns=st.lists(KEPT, min_size=1, max_size=3),
+    pair=PAIRS,
+)
+def test_what_people_set_outlives_everything(
     engine: Engine,
     settings: Settings,
-    stream: list[Any],
-    later: list[Any],
-    told: Any,
-    choices: Any,
-    policy: str,
+    steps: list[Step],
+    edits: list[tuple[Name, dict[str, Any]]],
+    turns: list[str],
+    pair: list[Name],
 ) -> None:
-    """Merged first and told more afterwards, or told everything and merged then: it is the same."""
-    one, other = World(engine, settings, told, policy), World(engine, settings, told, policy)
-    one.tell(stream)
-    pairs, keys = one.pairs(choices), _keys_of_persons(one)
-    one.merge(pairs)
-    one.tell(later)
-    other.tell(stream)
-    other.tell(later)
-    other.merge([(primary, _now(other, label, keys)) for primary, label in pairs])
-    assert one.tables() == other.tables()
-
-
-def _now(world: World, label: LABEL, keys: dict[LABEL, bytes]) -> LABEL:
-    """Who a person of another world is in this one, by the identifier that gave them their name."""
-    if label not in keys:
-        return label
-    by_uuid = {uuid: name for name, uuid in world.origins().items()}
-    with world.engine.connect() as connection:
-        person = connection.scalar(
-            select(Identifier.person_uuid).where(
-                Identifier.source_id == world.segment, Identifier.key == keys[label]
-            )
-        )
-    return by_uuid.get(person or "", ("segment", "gone", ""))
-
-
-@law
-@given(stream=streams(), told=BILLING, choices=CHOICES, first=st.sampled_from(["user", "company"]))
-def test_merging_and_edits_survive_every_resync_and_rebuild(
-    engine: Engine, settings: Settings, stream: list[Any], told: Any, choices: Any, first: str
-) -> None:
-    """To another policy, back, and folded anew: merges, what people set, and all uuids are there."""
-    world = World(engine, settings, told, first)
-    world.tell(stream)
-    world.merge(world.pairs(choices))
-    _set_on_everybody(world)
-    before = world.tables(uuids=True)
-    for policy in ("company" if first == "user" else "user", first):
-        work(engine, settings, ask(engine, world.segment, policy=policy))
-    assert world.tables(uuids=True) == before
-    work(engine, settings, ask(engine, world.segment, "rebuild"))
-    assert world.tables(uuids=True) == before
-
-
-def _set_on_everybody(world: World) -> None:
-    sources = {"segment": world.segment, "billing": world.billing}
-    origins = sorted(world.origins().items())
-    with begin(world.engine) as connection:
-        for n, (label, uuid) in enumerate(origins):
-            said = {"lead_status": "Working Lead", "tags": [f"tag {n}"], "owner": f"{n}@x.example"}
-            edits.set_fields(connection, "customer", uuid, sources[label[0]], said, None)
-        compose(connection, customer_ids(connection, [uuid for _, uuid in origins]).values())
-
-
-@law
-@given(stream=streams(), told=BILLING, choices=CHOICES, going=st.sampled_from(["segment", "billing"]))
-def test_a_source_that_is_deleted_leaves_what_would_be_there_without_it(
-    engine: Engine, settings: Settings, stream: list[Any], told: Any, choices: Any, going: str
-) -> None:
-    """Merged customers keep their uuid and have exactly what the other source tells; nobody else changes."""
-    world, alone = World(engine, settings, told), World(engine, settings, told)
-    world.tell(stream)
-    if going == "billing":
-        alone.tell(stream)
-    world.merge(world.pairs(choices))
-    lasting = {
-        row["uuid"] for row in world.tables(uuids=True) if any(each[0][0] != going for each in row["behind"])
-    }
-    work(engine, settings, ask(engine, getattr(world, going), "deletion"))
-    work(engine, settings, ask(engine, getattr(alone, going), "deletion"))
-    left = world.tables(uuids=True)
-    assert lasting <= {row["uuid"] for row in left}
-    assert _without_uuids(left) == _without_uuids(alone.tables(uuids=True))
-
-
-def _without_uuids(rows: list[Any]) -> list[str]:
-    told = [{name: value for name, value in row.items() if name not in ("uuid", "people")} for row in rows]
-    return sorted(map(repr, told))
+    """Re-sync, rebuild, another policy and back, merge and unmerge leave it where it was."""
+    world = World(engine, settings)
+    live(world, steps)
+    for name, values in edits:
+        world.edit(name, values)
+    before, shown = world.rows(), world.shown()
+    for turn in turns:
+        kind, _, source = turn.partition(" ")
+        if kind == "merge":
+            decided = len(world.decided())
+            if world.merge(*pair):
+                world.unmerge(decided)
+        elif kind == "rebuild":
+            world.rebuild(source)
+        else:
+            policy = world.policy(source)
+            for each in (policy,) if kind == "resync" else ({"user": "company"}.get(policy, "user"), policy):
+                world.follow(source, each)
+        world.check()
+    assert world.shown() == shown
+    if not any(turn.startswith("policy") for turn in turns):
+        assert world.rows() == before

@@ -49,6 +49,13 @@ def in_order(tellers: Iterable[Teller]) -> list[Teller]:
     return sorted(tellers, key=lambda t: (t.rank, t.follows, not t.billing, t.first_seen, t.name, t.uuid))
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Whether two values are the same as JSON. To Python `true` and 1 are."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 def composed(tellers: Sequence[Teller], hands: Sequence[Fields], names: Sequence[str]) -> dict[str, Any]:
     """The values of one record: what people set, else the primary's, else the next one's.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from webapp.domain.composing import (
     CUSTOMER_VALUES,
     TAG_SEPARATOR,
     Fields,
     Teller,
+    alike,
     composed,
     in_order,
     joined,
@@ -19,44 +20,44 @@ from webapp.domain.composing import (
     tags,
 )
 from webapp.domain.text import indexed
-from webapp.models import Contact, CustomAttribute, Customer, DataSourceCustomer, Edit, now
+from webapp.models import CustomAttribute, Customer, DataSourceCustomer, Edit, now
 from webapp.models.base import folded
 from webapp.models.customer import NEW_LEAD
 from webapp.services import revenue
 from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import searchable
 
-# Facts of a customer that follow from its data source customers and from nothing else.
-WRITTEN = (
-    *("source_id", "external_id", *CUSTOMER_VALUES, "custom", "first_seen", "last_seen"),
-    *("contacts", "lead_status", "owner", "tags", "mrr", "currency", "other_mrr", "composed"),
-    *("sort_name", "search"),
-)
-
 
 def compose(connection: Connection, customer_ids: Iterable[int]) -> None:
-    """Write customers as all that stands behind them has it, in the caller's transaction.
+    """Write customers as all that stands behind them has it; those that come out as they are stay untouched.
 
     Args:
-        customer_ids: any customers; each has at least one data source customer. Those that come out as they
-            are stay untouched.
+        connection: in a transaction that holds the locks of the sources that stand behind them.
+        customer_ids: any; those that nothing stands behind are passed over. Their number of contacts is kept
+            elsewhere (`contact_counts.py`).
     """
-    ids = sorted(set(customer_ids))
-    if not ids:
+    behind = behind_customers(connection, customer_ids)
+    if not behind:
         return
-    behind = _behind(connection, ids)
     origins = [row.origin_uuid for rows in behind.values() for row in rows]
-    hands = edits_of(connection, "customer", origins)
+    edits = edits_of(connection, "customer", origins)
     paid = revenue.of_origins(connection, origins)
-    contacts = _numbers_of_contacts(connection, ids)
-    ignored = ignored_keys(connection, "customer")
-    query = select(Customer.__table__)
+    moment = now()
     changed = []
-    for row in select_in(connection, query, Customer.id, behind):
-        columns = _columns(behind[row.id], hands, paid, ignored) | {"contacts": contacts.get(row.id, 0)}
-        if any(getattr(row, name) != columns[name] for name in WRITTEN):
-            changed.append({"id": row.id, **columns, "updated_at": now()})
+    for row in select_in(connection, select(Customer.__table__), Customer.id, behind):
+        columns = _columns(behind[row.id], edits, paid, moment)
+        if not all(alike(getattr(row, name), value) for name, value in columns.items()):
+            changed.append({"id": row.id, **columns, "updated_at": moment})
     update_by_id(connection, Customer, changed)
+
+
+def behind_customers(connection: Connection, customer_ids: Iterable[int]) -> dict[int, list[Any]]:
+    """The data source customers of some customers, as rows."""
+    behind: dict[int, list[Any]] = {}
+    query = select(DataSourceCustomer.__table__)
+    for row in select_in(connection, query, DataSourceCustomer.customer_id, customer_ids):
+        behind.setdefault(row.customer_id, []).append(row)
+    return behind
 
 
 def edits_of(connection: Connection, entity: str, origins: Iterable[str]) -> dict[str, Fields]:
@@ -93,45 +94,30 @@ def tellers_of(rows: Iterable[Any]) -> list[Teller]:
     )
 
 
-def _behind(connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
-    behind: dict[int, list[Any]] = {}
-    query = select(DataSourceCustomer.__table__)
-    for row in select_in(connection, query, DataSourceCustomer.customer_id, ids):
-        behind.setdefault(row.customer_id, []).append(row)
-    return behind
-
-
-def _numbers_of_contacts(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    query = select(Contact.customer_id, func.count().label("shown")).where(Contact.within_id.is_(None))
-    rows = select_in(connection, query.group_by(Contact.customer_id), Contact.customer_id, ids)
-    return {row.customer_id: row.shown for row in rows}
-
-
 def _columns(
     rows: Sequence[Any],
-    hands: Mapping[str, Fields],
+    edits: Mapping[str, Fields],
     paid: Mapping[str, list[revenue.Paid]],
-    ignored: frozenset[str],
+    moment: int,
 ) -> dict[str, Any]:
     tellers = tellers_of(rows)
     by_origin = {row.origin_uuid: row for row in rows}
     leader = by_origin[tellers[0].uuid]
-    edited = [hands.get(teller.uuid, {}) for teller in tellers]
+    edited = [edits.get(teller.uuid, {}) for teller in tellers]
     subscriptions = [each for teller in tellers for each in paid.get(teller.uuid, ())]
     values = composed(tellers, edited, CUSTOMER_VALUES)
-    values["custom"] = {k: v for k, v in values["custom"].items() if k not in ignored}
-    status = revenue.status(subscriptions, now())
-    own = set_by_people(edited, "lead_status") or NEW_LEAD
+    status = revenue.status(subscriptions, moment) or set_by_people(edited, "lead_status") or NEW_LEAD
     ids = [by_origin[teller.uuid].external_id for teller in tellers]
-    emails = [teller.told.get("email") for teller in tellers[1:]]
+    emails = [teller.told.get("email") for teller in tellers]
     return values | {
         "source_id": leader.source_id,
         "external_id": leader.external_id,
-        "lead_status": status or own,
+        "lead_status": status,
         "owner": set_by_people(edited, "owner"),
         "tags": TAG_SEPARATOR.join(tags(edited)),
-        **revenue.total(subscriptions, now()),
+        **revenue.total(subscriptions, moment),
         "composed": len(rows) > 1 or any(edited) or bool(subscriptions),
         "sort_name": indexed(folded(values["name"] or leader.external_id)),
         "search": searchable(values["name"], values["email"], *ids, *emails),
+        "created_at": leader.created_at,
     }

@@ -6,22 +6,28 @@ sight, with their own values in their columns. What a leading contact's own sour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, collate, func, or_, select
 
-from webapp.domain.composing import CONTACT_VALUES, Fields, Teller, composed, followers, groups, in_order
-from webapp.domain.policy import full_name
-from webapp.domain.text import indexed
+from webapp.domain.composing import (
+    CONTACT_VALUES,
+    Fields,
+    Teller,
+    alike,
+    composed,
+    followers,
+    groups,
+    in_order,
+)
 from webapp.models import Contact, DataSourceCustomer, now
-from webapp.models.base import folded
-from webapp.services import decisions
+from webapp.services import contact_counts, decisions
 from webapp.services.composing import edits_of
-from webapp.services.rows import select_in, update_by_id
-from webapp.services.standing import searchable
+from webapp.services.contact_rows import TOLD, names, own_values
+from webapp.services.rows import chunks, select_in, update_by_id
 
-TOLD = (*CONTACT_VALUES, "custom", "first_seen", "last_seen")
+Pair = tuple[str, str]
 
 
 def compose_contacts(
@@ -30,22 +36,34 @@ def compose_contacts(
     """Show each human of some customers once, with what every source tells, in the caller's transaction.
 
     Args:
+        connection: holds the locks of the sources that stand behind the customers.
         customer_ids: whose contacts.
-        uuids: only these contacts and those that may be the same human; None: all.
+        uuids: only these contacts and those that are, were or may be the same human; None: all.
     """
-    ids = sorted(set(customer_ids))
+    ids = set(customer_ids)
     if not ids:
         return
-    rows = _rows(connection, ids, uuids)
+    if uuids is None:
+        rows = select_in(connection, select(Contact.__table__), Contact.customer_id, ids)
+    else:
+        rows = _around(connection, ids, set(uuids))
+    if not rows:
+        return
     standing = _standing(connection, {row.origin_uuid for row in rows})
     together, pairs = _together(connection, rows, standing)
-    hands = edits_of(connection, "contact", [row.uuid for row in rows])
+    edits = edits_of(connection, "contact", [row.uuid for row in rows])
     behind_others = followers(pairs)
-    changed = []
+    moment = now()
+    changed: list[dict[str, Any]] = []
+    counts: dict[int, int] = {}
     for group in together:
         order = in_order(_teller(row, standing, behind_others) for row in group)
-        changed += _changes({row.uuid: row for row in group}, order, hands)
+        for before, columns in _changes({row.uuid: row for row in group}, order, edits):
+            changed.append(columns | {"id": before.id, "updated_at": moment})
+            shown = (columns["within_id"] is None) - (before.within_id is None)
+            counts[before.customer_id] = counts.get(before.customer_id, 0) + shown
     update_by_id(connection, Contact, changed)
+    contact_counts.add(connection, counts, moment)
 
 
 def in_order_of(connection: Connection, rows: Sequence[Any]) -> list[Any]:
@@ -58,39 +76,51 @@ def in_order_of(connection: Connection, rows: Sequence[Any]) -> list[Any]:
     standing = _standing(connection, {row.origin_uuid for row in rows})
     _, pairs = decisions.reached(connection, "contact", by_uuid)
     order = in_order(_teller(row, standing, followers(pairs)) for row in rows)
-    return sorted(
-        (by_uuid[teller.uuid] for teller in order), key=lambda row: row.within_id is not None
-    )
+    return sorted((by_uuid[teller.uuid] for teller in order), key=lambda row: row.within_id is not None)
 
 
-def own_values(row: Any) -> Mapping[str, Any]:
-    """What a contact's own source tells, whatever its columns show."""
-    return row.own if row.own is not None else {name: getattr(row, name) for name in TOLD}
-
-
-def _rows(connection: Connection, ids: Sequence[int], uuids: Iterable[str] | None) -> list[Any]:
+def _around(connection: Connection, customer_ids: set[int], uuids: set[str]) -> list[Any]:
+    """Contacts with all of the customers' that are, were or may be one with them, however far that leads."""
     query = select(Contact.__table__)
-    if uuids is None:
-        return select_in(connection, query, Contact.customer_id, ids)
-    some = sorted(set(uuids))
-    _, pairs = decisions.reached(connection, "contact", some)
-    touched = select_in(connection, query, Contact.uuid, {*some, *(end for pair in pairs for end in pair)})
-    shown = {row.id for row in touched} | {row.within_id for row in touched if row.within_id is not None}
-    emails = sorted({email for row in touched if (email := _email(row)) is not None})
-    there = query.where(Contact.customer_id.in_(ids))
-    mates = [
-        row
-        for condition in (
-            or_(Contact.id.in_(sorted(shown)), Contact.within_id.in_(sorted(shown))),
-            func.lower(Contact.email).in_(emails),
-        )
-        for row in connection.execute(there.where(condition)).all()
-    ]
-    # What touches these touches theirs as well: who shared another address with somebody now alone.
-    known = {row.id: row for row in (*touched, *mates) if row.customer_id in set(ids)}
-    again = sorted({row.within_id for row in known.values() if row.within_id is not None} - known.keys())
-    known |= {row.id: row for row in select_in(connection, there, Contact.id, again)}
-    return list(known.values())
+    shared = _with_several_sources(connection, customer_ids) if uuids else set()
+    found: dict[int, Any] = {}
+    emails: set[str] = set()
+    asked, fresh = set[str](), set(uuids)
+    while fresh:
+        decided, _ = decisions.reached(connection, "contact", fresh)
+        rows = select_in(connection, query, Contact.uuid, (fresh | decided) - asked)
+        asked |= fresh | decided
+        heads = {row.id if row.within_id is None else row.within_id for row in rows}
+        for column in (Contact.id, Contact.within_id):
+            rows += select_in(connection, query, column, heads)
+        told = {email for row in rows if row.customer_id in shared and (email := _email(row))} - emails
+        emails |= told
+        rows += _with_emails(connection, query, shared, told)
+        found |= {row.id: row for row in rows if row.customer_id in customer_ids}
+        fresh = {row.uuid for row in found.values()} - asked
+    return list(found.values())
+
+
+def _with_several_sources(connection: Connection, customer_ids: Iterable[int]) -> set[int]:
+    query = select(DataSourceCustomer.customer_id).group_by(DataSourceCustomer.customer_id)
+    query = query.having(func.min(DataSourceCustomer.source_id) != func.max(DataSourceCustomer.source_id))
+    return {row[0] for row in select_in(connection, query, DataSourceCustomer.customer_id, customer_ids)}
+
+
+def _with_emails(
+    connection: Connection, query: Any, customer_ids: Collection[int], emails: Iterable[str]
+) -> list[Any]:
+    """The contacts of some customers of whom some source tells one of some e-mails."""
+    if not customer_ids:
+        return []
+    columns: tuple[Any, ...] = (Contact.email, Contact.own["email"].as_string())
+    if connection.dialect.name == "postgresql":  # as SQLite does it, and as `_email` does
+        columns = tuple(collate(column, "C") for column in columns)
+    found = []
+    for chunk in chunks(sorted(emails)):
+        told = or_(*(func.lower(column).in_(chunk) for column in columns))
+        found += select_in(connection, query.where(told), Contact.customer_id, customer_ids)
+    return found
 
 
 def _standing(connection: Connection, origins: Iterable[str]) -> dict[str, Any]:
@@ -101,44 +131,43 @@ def _standing(connection: Connection, origins: Iterable[str]) -> dict[str, Any]:
 
 
 def _email(row: Any) -> str | None:
+    """The e-mail that a contact's source tells, as it is compared: the letters A to Z in any case."""
     email = own_values(row)["email"]
-    return email.lower() if email else None
+    return email.encode().lower().decode() if email else None
 
 
 def _together(
     connection: Connection, rows: Sequence[Any], standing: Mapping[str, Any]
-) -> tuple[list[list[Any]], set[tuple[str, str]]]:
+) -> tuple[list[list[Any]], set[Pair]]:
     """Contacts that are one human: decided to be, or told of with one e-mail by two sources of a customer."""
     by_uuid = {row.uuid: row for row in rows}
-    _, pairs = decisions.reached(connection, "contact", by_uuid)
-    apart = decisions.apart(connection, "contact", by_uuid)
     pairs = {
         (one, other)
-        for one, other in pairs
+        for one, other in decisions.reached(connection, "contact", by_uuid)[1]
         if one in by_uuid and other in by_uuid and by_uuid[one].customer_id == by_uuid[other].customer_id
     }
-    same = pairs | {
-        (one.uuid, other.uuid)
-        for one, other in _sharing_an_email(rows, standing)
-        if (one.uuid, other.uuid) not in apart and (other.uuid, one.uuid) not in apart
-    }
-    return [[by_uuid[uuid] for uuid in group] for group in groups(by_uuid, same)], pairs
+    apart = {frozenset(pair) for pair in decisions.apart(connection, "contact", by_uuid)}
+    same = [pair for pair in _sharing_an_email(rows, standing) if frozenset(pair) not in apart]
+    return [[by_uuid[uuid] for uuid in group] for group in groups(by_uuid, [*pairs, *same])], pairs
 
 
-def _sharing_an_email(rows: Sequence[Any], standing: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
+def _sharing_an_email(rows: Sequence[Any], standing: Mapping[str, Any]) -> Iterator[Pair]:
+    """Of each source the first with an e-mail: two of one source are two humans to it, and stay two."""
     by_email: dict[tuple[int, str], list[Any]] = {}
     for row in rows:
         if (email := _email(row)) is not None:
             by_email.setdefault((row.customer_id, email), []).append(row)
     for sharing in by_email.values():
-        if len({row.source_id for row in sharing}) > 1:
-            by_uuid = {row.uuid: row for row in sharing}
-            first = by_uuid[in_order(_teller(row, standing, set()) for row in sharing)[0].uuid]
-            # Two of one source are two humans to it, and stay two.
-            yield from ((first, row) for row in sharing if row.source_id != first.source_id)
+        source_of = {row.uuid: row.source_id for row in sharing}
+        if len(set(source_of.values())) > 1:
+            first_of: dict[int, str] = {}
+            for teller in in_order(_teller(row, standing, set()) for row in sharing):
+                first_of.setdefault(source_of[teller.uuid], teller.uuid)
+            first, *others = first_of.values()
+            yield from ((first, other) for other in others)
 
 
-def _teller(row: Any, standing: Mapping[str, Any], behind_others: set[str]) -> Teller:
+def _teller(row: Any, standing: Mapping[str, Any], behind_others: Collection[str]) -> Teller:
     own = own_values(row)
     under = standing.get(row.origin_uuid)
     return Teller(
@@ -154,36 +183,23 @@ def _teller(row: Any, standing: Mapping[str, Any], behind_others: set[str]) -> T
 
 
 def _changes(
-    rows: Mapping[str, Any], order: Sequence[Teller], hands: Mapping[str, Fields]
-) -> list[dict[str, Any]]:
+    rows: Mapping[str, Any], order: Sequence[Teller], edits: Mapping[str, Fields]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The rows of one human that are to be others, with what they are to be."""
     leader = rows[order[0].uuid]
-    edited = [hands.get(teller.uuid, {}) for teller in order]
+    edited = [edits.get(teller.uuid, {}) for teller in order]
     more = len(order) > 1 or any(edited)
-    shown = composed(order, edited, CONTACT_VALUES) if more else dict(order[0].told)
-    columns = [_columns(leader, shown, None, dict(order[0].told) if more else None, order)]
-    columns += [_columns(rows[t.uuid], t.told, leader.id, None, [t]) for t in order[1:]]
-    return [row | {"updated_at": now()} for row in columns if _differs(rows, row)]
+    own = dict(order[0].told) if more else None
+    shown = composed(order, edited, CONTACT_VALUES) if more else order[0].told
+    wanted = [(leader, _columns(shown, None, own, order))]
+    wanted += [(rows[each.uuid], _columns(each.told, leader.id, None, [each])) for each in order[1:]]
+    for row, columns in wanted:
+        if not all(alike(getattr(row, name), value) for name, value in columns.items()):
+            yield row, columns
 
 
 def _columns(
-    row: Any,
-    values: Mapping[str, Any],
-    within: int | None,
-    own: dict[str, Any] | None,
-    order: Sequence[Teller],
+    values: Mapping[str, Any], within: int | None, own: dict[str, Any] | None, order: Sequence[Teller]
 ) -> dict[str, Any]:
-    name = full_name({key: values[key] for key in ("first_name", "last_name") if values[key]})
-    ids = [teller.told["user_id"] for teller in order]
-    return {
-        "id": row.id,
-        **{key: values[key] for key in TOLD},
-        "within_id": within,
-        "own": own,
-        "sort_name": indexed(folded(name or values["email"] or values["user_id"] or "")),
-        "search": searchable(name, values["email"], values["user_id"], *ids),
-    }
-
-
-def _differs(rows: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
-    before = next(row for row in rows.values() if row.id == columns["id"])
-    return any(getattr(before, name) != value for name, value in columns.items())
+    more = [teller.told[name] for name in ("user_id", "email") for teller in order]
+    return {name: values[name] for name in TOLD} | names(values, *more) | {"within_id": within, "own": own}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from webapp.models import Customer
+from webapp.models import Contact, Customer, now
 from webapp.services.arrays import pack
+from webapp.services.rows import select_in, update_by_id
 
 _ADD = text(
     "UPDATE customers SET contacts = contacts + told.change, updated_at = :moment "
@@ -53,3 +54,15 @@ def moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[int, int]
         if new is not None:
             changes[new] = changes.get(new, 0) + 1
     return changes
+
+
+def again(connection: Connection, customer_ids: Iterable[int]) -> None:
+    """Count the contacts of some customers anew. Those that stand within another contact are not shown."""
+    ids = set(customer_ids)
+    shown = select(Contact.customer_id, func.count().label("number")).where(Contact.within_id.is_(None))
+    rows = select_in(connection, shown.group_by(Contact.customer_id), Contact.customer_id, ids)
+    number = {row.customer_id: row.number for row in rows}
+    said = select_in(connection, select(Customer.id, Customer.contacts), Customer.id, ids)
+    wrong = [row for row in said if row.contacts != number.get(row.id, 0)]
+    fresh = [{"id": row.id, "contacts": number.get(row.id, 0), "updated_at": now()} for row in wrong]
+    update_by_id(connection, Customer, fresh)

@@ -1,8 +1,8 @@
 """Detaching a source that goes from merged customers: what stays is exactly what the other sources tell.
 
-Who was one only through the source that goes is two again, as if it had never been.
-The customer keeps its uuid, whoever led it, and what people wrote on it since it was merged: that was about
-the customer, not about the source.
+Who was one only through the source that goes is two again, as if it had never been. The customer keeps its
+uuid, whoever led it, and what people wrote on it since it was merged: that was about the customer, not about
+the source.
 """
 
 from __future__ import annotations
@@ -14,20 +14,14 @@ from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.domain.composing import followers, in_order
-from webapp.models import (
-    Contact,
-    Customer,
-    DataSourceCustomer,
-    Decision,
-    Edit,
-    KeptUuid,
-    Note,
-    now,
-)
+from webapp.models import Contact, Customer, DataSourceCustomer, Decision, KeptUuid
 from webapp.models.merging import MERGE
-from webapp.services import decisions, following, keeping
+from webapp.services import decisions
+from webapp.services.composing import behind_customers
+from webapp.services.composing_contacts import compose_contacts
+from webapp.services.inheriting import Heir, hand_over
 from webapp.services.merging import settle, teller_of
-from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
+from webapp.services.rows import chunks, delete_in, select_in, upsert
 from webapp.services.standing import step_down
 
 AT_ONCE = 1000
@@ -39,29 +33,33 @@ def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
 
     Args:
         source_id: the source.
-        most: how many of its data source customers at most.
+        most: how many of its merged customers, or of the decisions about it, at most.
 
     Returns:
-        How many it was; 0 when it stands behind no merged customer any more.
+        How many it was; 0 when it stands behind no merged customer any more, and nothing is decided about it.
     """
     going = _merged(connection, source_id, most)
     if not going:
-        return 0
-    behind = _behind(connection, {row.customer_id for row in going})
-    staying = {id: [r for r in rows if r.source_id != source_id] for id, rows in behind.items()}
-    leaving = {row.origin_uuid: row.customer_id for row in going}
-    since = _since(connection, leaving)
-    for origins in chunks(leaving):
-        ends = or_(Decision.primary_now.in_(origins), Decision.other_now.in_(origins))
-        connection.execute(delete(Decision).where(Decision.entity == "customer", ends))
-    heirs = _heirs(connection, staying)
-    _keep_uuids(connection, heirs)
-    _hand_over(connection, source_id, {origin: heirs[id] for origin, id in leaving.items()}, since)
-    _remove(connection, source_id, leaving, behind)
+        return _forget_decisions(connection, source_id, most)
+    ids = {row.customer_id for row in going}
+    origins = {row.origin_uuid for row in going}
+    since = _since(connection, origins)
+    _delete_decisions(connection, "customer", origins)
+    leaders = _leaders(connection, source_id, ids)
+    _keep_uuids(connection, leaders)
+    hand_over(connection, "customer", source_id, _heirs(going, leaders, since))
+    contacts = _contacts(connection, ids)
+    for chunk in chunks(sorted(ids)):
+        theirs = (Contact.source_id == source_id, Contact.customer_id.in_(chunk))
+        connection.execute(delete(Contact).where(*theirs))
+    step_down(connection, origins)
+    settle(connection, lost=ids)
+    _hand_over_contacts(connection, source_id, contacts, since)
     return len(going)
 
 
 def _merged(connection: Connection, source_id: int, most: int) -> list[Any]:
+    """The source's data source customers of some customers that other sources stand behind too."""
     mine, mate = aliased(DataSourceCustomer), aliased(DataSourceCustomer)
     together = (
         mine.customer_id == mate.customer_id,
@@ -75,95 +73,104 @@ def _merged(connection: Connection, source_id: int, most: int) -> list[Any]:
     return select_in(connection, rows, DataSourceCustomer.customer_id, ids)
 
 
-def _behind(connection: Connection, ids: set[int]) -> dict[int, list[Any]]:
-    behind: dict[int, list[Any]] = {}
-    query = select(DataSourceCustomer.__table__)
-    for row in select_in(connection, query, DataSourceCustomer.customer_id, ids):
-        behind.setdefault(row.customer_id, []).append(row)
-    return behind
+def _forget_decisions(connection: Connection, source_id: int, most: int) -> int:
+    """Forget what is decided about records that stand behind nothing now; who was one through them is two."""
+    ours = or_(Decision.primary_source_id == source_id, Decision.other_source_id == source_id)
+    query = select(Decision.__table__).where(ours).order_by(Decision.id).limit(most)
+    rows = connection.execute(query).all()
+    delete_in(connection, Decision, Decision.id, [row.id for row in rows])
+    for entity in ("customer", "contact"):
+        ends = {
+            end.now
+            for row in rows
+            if row.entity == entity and row.kind == MERGE
+            for end in decisions.ends_of(row)
+            if end.source_id != source_id
+        }
+        if ends and entity == "customer":
+            settle(connection, ends)
+        elif ends:
+            under = select_in(connection, select(Contact.customer_id), Contact.uuid, ends)
+            compose_contacts(connection, {row.customer_id for row in under}, ends)
+    return len(rows)
 
 
-def _heirs(connection: Connection, staying: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
-    """By customer: the data source customer that leads it from now on."""
-    rows = {row.origin_uuid: row for each in staying.values() for row in each}
-    _, pairs = decisions.reached(connection, "customer", rows)
-    behind_others = followers(pairs)
-    return {
-        id: rows[in_order(teller_of(row, behind_others) for row in each)[0].uuid]
-        for id, each in staying.items()
-    }
+def _delete_decisions(connection: Connection, entity: str, origins: Iterable[str]) -> None:
+    for chunk in chunks(sorted(origins)):
+        ends = or_(Decision.primary_now.in_(chunk), Decision.other_now.in_(chunk))
+        connection.execute(delete(Decision).where(Decision.entity == entity, ends))
+
+
+def _leaders(connection: Connection, source_id: int, customer_ids: Iterable[int]) -> dict[int, Any]:
+    """By customer the data source customer that leads it once the source has gone."""
+    behind = behind_customers(connection, customer_ids)
+    staying = {row.origin_uuid: row for rows in behind.values() for row in rows if row.source_id != source_id}
+    behind_others = followers(decisions.reached(connection, "customer", staying)[1])
+    order = in_order(teller_of(row, behind_others) for row in staying.values())
+    leaders: dict[int, Any] = {}
+    for teller in order:
+        leaders.setdefault(staying[teller.uuid].customer_id, staying[teller.uuid])
+    return leaders
+
+
+def _heirs(going: Iterable[Any], leaders: Mapping[int, Any], since: Mapping[str, int]) -> dict[str, Heir]:
+    heirs = {}
+    for row in going:
+        leader, merged_at = leaders[row.customer_id], since.get(row.origin_uuid, 0)
+        heirs[row.origin_uuid] = Heir(leader.origin_uuid, leader.source_id, merged_at, row.leads)
+    return heirs
 
 
 def _since(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
     """When each origin was merged first."""
-    query = select(Decision.__table__).where(Decision.entity == "customer", Decision.kind == MERGE)
+    known = set(origins)
     found: dict[str, int] = {}
-    for end in (Decision.primary_now, Decision.other_now):
-        for row in select_in(connection, query, end, origins):
-            origin = getattr(row, end.key)
+    for row in decisions.about(connection, "customer", known, MERGE):
+        for origin in known & {row.primary_now, row.other_now}:
             found[origin] = min(row.created_at, found.get(origin, row.created_at))
     return found
 
 
-def _keep_uuids(connection: Connection, heirs: Mapping[int, Any]) -> None:
+def _keep_uuids(connection: Connection, leaders: Mapping[int, Any]) -> None:
     query = select(Customer.id, Customer.uuid)
-    uuids = {row.id: row.uuid for row in select_in(connection, query, Customer.id, heirs)}
+    uuids = {row.id: row.uuid for row in select_in(connection, query, Customer.id, leaders)}
     rows = [
-        {"origin_uuid": heir.origin_uuid, "source_id": heir.source_id, "uuid": uuids[id]}
-        for id, heir in heirs.items()
-        if uuids[id] != heir.origin_uuid
+        {"origin_uuid": leader.origin_uuid, "source_id": leader.source_id, "uuid": uuids[id]}
+        for id, leader in leaders.items()
+        if uuids[id] != leader.origin_uuid
     ]
     delete_in(connection, KeptUuid, KeptUuid.uuid, [row["uuid"] for row in rows])
     upsert(connection, KeptUuid, rows, ("origin_uuid",))
 
 
-def _hand_over(
-    connection: Connection, source_id: int, heirs: Mapping[str, Any], since: Mapping[str, int]
+def _contacts(connection: Connection, customer_ids: Iterable[int]) -> list[Any]:
+    columns = (Contact.id, Contact.uuid, Contact.source_id, Contact.origin_uuid, Contact.within_id)
+    return select_in(connection, select(*columns, Contact.customer_id), Contact.customer_id, customer_ids)
+
+
+def _hand_over_contacts(
+    connection: Connection, source_id: int, before: Sequence[Any], since: Mapping[str, int]
 ) -> None:
-    """Give what people wrote since the merge to who stays.
+    """Give what people wrote on contacts that went to those that were shown as the same human.
 
     Args:
-        heirs: by the origin that leaves, the data source customer that leads from now on.
-        since: when each origin was merged, in microseconds.
+        before: the contacts of the customers as they were.
+        since: by origin when the customers were merged; what is older goes.
     """
-    mine = (Edit.entity == "customer", Edit.source_id == source_id)
-    query = select(Edit.origin_uuid, Edit.fields)
-    edits = select_in(connection, query.where(*mine), Edit.origin_uuid, heirs)
-    for edit in edits:
-        heir = heirs[edit.origin_uuid]
-        kept = {name: f for name, f in edit.fields.items() if f["at"] >= since.get(edit.origin_uuid, 0)}
-        if kept:
-            _hand_edit_over(connection, heir, kept)
-    written = select(Note.id, Note.origin_uuid, Note.created_at)
-    written = written.where(Note.entity == "customer", Note.source_id == source_id)
-    notes = [
-        {"id": note.id, **_named(connection, heirs[note.origin_uuid])}
-        for note in select_in(connection, written, Note.origin_uuid, heirs)
-        if note.created_at >= since.get(note.origin_uuid, 0)
-    ]
-    update_by_id(connection, Note, notes)
-
-
-def _hand_edit_over(connection: Connection, heir: Any, fields: Mapping[str, Any]) -> None:
-    before = select(Edit.fields).where(Edit.entity == "customer", Edit.said_of == heir.origin_uuid)
-    row = {"entity": "customer", **_named(connection, heir), "updated_at": now()}
-    row["fields"] = {**(connection.scalar(before) or {}), **fields}
-    upsert(connection, Edit, [row], ("entity", "said_of"))
-
-
-def _named(connection: Connection, heir: Any) -> dict[str, Any]:
-    uuid, source_id = heir.origin_uuid, heir.source_id
-    key = following.keys_of(connection, {uuid: source_id}).get(uuid)
-    return {"said_of": uuid, "said_key": key, "origin_uuid": uuid, "source_id": source_id}
-
-
-def _remove(
-    connection: Connection, source_id: int, leaving: Iterable[str], customer_ids: Iterable[int]
-) -> None:
-    ids = sorted(customer_ids)
-    for chunk in chunks(ids):
-        theirs = (Contact.source_id == source_id, Contact.customer_id.in_(chunk))
-        keeping.release(connection, connection.scalars(select(Contact.id).where(*theirs)).all())
-        connection.execute(delete(Contact).where(*theirs))
-    step_down(connection, leaving)
-    settle(connection, (), ids)
+    query = select(Contact.id, Contact.uuid, Contact.source_id, Contact.customer_id, Contact.within_id)
+    there = {row.id: row for row in select_in(connection, query, Contact.id, [row.id for row in before])}
+    together: dict[int, list[Any]] = {}
+    for row in before:
+        together.setdefault(row.within_id or row.id, []).append(row)
+    heirs: dict[str, Heir] = {}
+    for rows in together.values():
+        stayed = min((there[row.id] for row in rows if row.id in there), key=lambda row: row.id, default=None)
+        if stayed is not None:
+            shown = there.get(stayed.within_id, stayed)
+            for row in rows:
+                if row.source_id == source_id:
+                    first = row.within_id is None
+                    merged_at = since.get(row.origin_uuid, 0)
+                    heirs[row.uuid] = Heir(shown.uuid, shown.source_id, merged_at, first)
+    given = hand_over(connection, "contact", source_id, heirs)
+    compose_contacts(connection, {row.customer_id for row in there.values() if row.uuid in given}, given)

@@ -6,7 +6,7 @@ from then on; when they part it has its own name back. So what must outlive this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -41,22 +41,54 @@ def follow(connection: Connection, source_id: int, persons: Iterable[str]) -> se
     """
     wanted = sorted(persons)
     touched: set[str] = set()
-    for model, *names in _FOLLOWING:
-        said_of, key, now, source = (getattr(model, name) for name in names)
-        query = select(model.id, said_of.label("said_of"), now.label("now"), key.label("key"))
-        query = query.where(source == source_id, key.is_not(None))
+    for each in _FOLLOWING:
+        query, (said_of, now) = _named(each, source_id)
         rows = {
             row.id: row for column in (said_of, now) for row in select_in(connection, query, column, wanted)
         }
-        standing = _persons_of(connection, source_id, {row.key for row in rows.values()})
-        moved = [
-            (row, found)
-            for row in rows.values()
-            if (found := standing.get(row.key) or row.said_of) != row.now
-        ]
-        update_by_id(connection, model, [{"id": row.id, names[2]: found} for row, found in moved])
-        touched |= {origin for row, found in moved for origin in (row.now, found)}
+        touched |= _move(connection, each, source_id, list(rows.values()))
     return touched
+
+
+def follow_page(
+    connection: Connection, model: Any, source_id: int, after: int, limit: int
+) -> tuple[int, int, set[str]]:
+    """As `follow`, for the next page of one table, whichever persons it speaks of.
+
+    Args:
+        model: Decision, Edit or Note.
+        after: the last id of the page before.
+        limit: rows at most.
+
+    Returns:
+        The last id, how many rows there were, and the origins.
+    """
+    ours = [each for each in _FOLLOWING if each[0] is model]
+    of_source = or_(*(getattr(model, source) == source_id for *_, source in ours))
+    page = select(model.id).where(of_source, model.id > after).order_by(model.id).limit(limit)
+    ids = connection.scalars(page).all()
+    touched: set[str] = set()
+    for each in ours:
+        query, _ = _named(each, source_id)
+        touched |= _move(connection, each, source_id, select_in(connection, query, model.id, ids))
+    return (ids[-1] if ids else after), len(ids), touched
+
+
+def _named(each: tuple[Any, str, str, str, str], source_id: int) -> tuple[Any, tuple[Any, Any]]:
+    """A query of what speaks of persons of a source, and its columns for the uuid then and now."""
+    model, *names = each
+    said_of, key, now, source = (getattr(model, name) for name in names)
+    query = select(model.id, said_of.label("said_of"), now.label("now"), key.label("key"))
+    return query.where(source == source_id, key.is_not(None)), (said_of, now)
+
+
+def _move(
+    connection: Connection, each: tuple[Any, str, str, str, str], source_id: int, rows: Sequence[Any]
+) -> set[str]:
+    standing = _persons_of(connection, source_id, {row.key for row in rows})
+    moved = [(row, found) for row in rows if (found := standing.get(row.key) or row.said_of) != row.now]
+    update_by_id(connection, each[0], [{"id": row.id, each[3]: found} for row, found in moved])
+    return {origin for row, found in moved for origin in (row.now, found)}
 
 
 def keys_of(connection: Connection, sources: Mapping[str, int]) -> dict[str, bytes]:

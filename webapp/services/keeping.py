@@ -2,85 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from webapp.models import Contact, Customer, DataSourceCustomer, Edit
-from webapp.services import decisions, following
-from webapp.services.composing import compose
+from webapp.models import Contact, DataSourceCustomer, Edit, now
+from webapp.services import contact_counts, decisions, following
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.merging import settle
-from webapp.services.rows import chunks, select_in
+from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import Stood
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What a placing may have changed.
+    """What a placing may have changed, beside customers.
 
     Attributes:
         persons: uuids of persons that are there, and of those that are no more.
-        contacts: uuids of contacts that were written.
-        customers: ids of the customers that these are and were under.
+        contacts: uuids of contacts that were written, or that came out of one that went.
+        showing: ids of the customers of these, now and before, where contacts may show more than one source's
+            word.
     """
 
-    persons: frozenset[str]
-    contacts: frozenset[str]
-    customers: frozenset[int]
+    persons: frozenset[str] = frozenset()
+    contacts: frozenset[str] = frozenset()
+    showing: frozenset[int] = frozenset()
 
 
 def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
     """Let decisions and edits hold for what a placing wrote, in its transaction.
 
-    Customers that are one source's word alone, which are nearly all, cost one look each.
+    Where nobody decided or wrote anything this is one look.
     """
-    composed = _composed(connection, touched.customers) | stood.composed
+    again: set[str] = set()
+    composed, showing = set(stood.composed), set(touched.showing)
     if following.is_anything_kept(connection, source_id):
         moved = following.follow(connection, source_id, touched.persons)
-        _settle_decided(connection, stood.added | moved, moved)
-        composed |= _kept_of(connection, stood.added | moved, touched.contacts | moved)
-    if composed:  # who stood within another contact may have moved to a customer that is plain
-        within = select(Contact.customer_id).where(Contact.within_id.is_not(None))
-        composed |= {row[0] for row in select_in(connection, within, Contact.uuid, touched.contacts)}
-    there = {row[0] for row in select_in(connection, select(Customer.id), Customer.id, composed)}
-    compose_contacts(connection, there, touched.contacts)
-    compose(connection, there)
+        again = moved.union(*decisions.reached(connection, "customer", stood.added)[1])
+        composed |= _stood_behind(connection, moved | _edited(connection, "customer", stood.added))
+        showing |= _under(connection, moved | _decided(connection, touched.contacts))
+        showing |= _under(connection, _edited(connection, "contact", touched.contacts))
+    done = settle(connection, again, changed=composed) if again or composed else set()
+    compose_contacts(connection, showing - done, touched.contacts | again)
+
+
+def catch_up(model: Any, connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
+    """Let the next page of what was decided about persons of a source, or written on them, follow them.
+
+    For a rebuild: the persons that it makes may be others, and who has no contact is not gone through.
+
+    Args:
+        model: Decision, Edit or Note.
+        sync: with the last id of the page before as its `cursor`.
+        source: its row.
+        limit: rows at most.
+
+    Returns:
+        The last id, and how many there were.
+    """
+    last, count, moved = following.follow_page(connection, model, source.id, sync.cursor, limit)
+    if moved:
+        settle(connection, moved, changed=_stood_behind(connection, moved))
+        compose_contacts(connection, _under(connection, moved), moved)
+    return last, count
 
 
 def release(connection: Connection, contact_ids: Iterable[int]) -> set[str]:
     """Before contacts go: those within them stand for themselves again; their uuids."""
-    ids = list(contact_ids)
-    rows = select_in(connection, select(Contact.uuid, Contact.within_id), Contact.within_id, ids)
-    for chunk in chunks(sorted({row.within_id for row in rows})):
-        connection.execute(update(Contact).where(Contact.within_id.in_(chunk)).values(within_id=None))
+    query = select(Contact.id, Contact.uuid, Contact.customer_id)
+    rows = select_in(connection, query, Contact.within_id, contact_ids)
+    if rows:
+        moment = now()
+        alone = [{"id": row.id, "within_id": None, "updated_at": moment} for row in rows]
+        update_by_id(connection, Contact, alone)
+        shown = {row.uuid: row.customer_id for row in rows}
+        contact_counts.add(connection, contact_counts.moved({}, shown), moment)
     return {row.uuid for row in rows}
 
 
-def _settle_decided(connection: Connection, fresh: Set[str], moved: Set[str]) -> None:
-    """Group the customers of origins that are new, or of whose decisions the meaning changed."""
-    _, pairs = decisions.reached(connection, "customer", fresh)
-    decided = moved | {end for pair in pairs for end in pair}
-    if decided:
-        settle(connection, decided)
+def _decided(connection: Connection, uuids: Iterable[str]) -> set[str]:
+    return set().union(*decisions.reached(connection, "contact", uuids)[1])
 
 
-def _kept_of(connection: Connection, origins: Set[str], contacts: Set[str]) -> set[int]:
-    """Customers that people had edited before they came back, and those of edited or merged contacts."""
-    found: set[int] = set()
-    for entity, model, uuids in (("customer", DataSourceCustomer, origins), ("contact", Contact, contacts)):
-        query = select(Edit.origin_uuid).where(Edit.entity == entity)
-        concerned = {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, uuids)}
-        if model is Contact:
-            _, pairs = decisions.reached(connection, entity, uuids)
-            concerned |= {end for pair in pairs for end in pair}
-        column = Contact.uuid if model is Contact else DataSourceCustomer.origin_uuid
-        rows = select_in(connection, select(model.customer_id), column, concerned)
-        found |= {row.customer_id for row in rows}
-    return found
+def _edited(connection: Connection, entity: str, origins: Iterable[str]) -> set[str]:
+    query = select(Edit.origin_uuid).where(Edit.entity == entity)
+    return {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, origins)}
 
 
-def _composed(connection: Connection, customer_ids: Iterable[int]) -> set[int]:
-    query = select(Customer.id).where(Customer.composed)
-    return {row.id for row in select_in(connection, query, Customer.id, customer_ids)}
+def _stood_behind(connection: Connection, origins: Iterable[str]) -> set[int]:
+    query = select(DataSourceCustomer.customer_id)
+    return {row[0] for row in select_in(connection, query, DataSourceCustomer.origin_uuid, origins)}
+
+
+def _under(connection: Connection, uuids: Iterable[str]) -> set[int]:
+    return {row[0] for row in select_in(connection, select(Contact.customer_id), Contact.uuid, uuids)}

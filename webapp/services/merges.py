@@ -1,69 +1,81 @@
-"""The verbs of merging: two customers become one, become two again, or are said not to be the same."""
+"""The verbs of merging: two customers become one, become two again, or are said not to be the same.
+
+All work in the caller's transaction, which holds the locks of all sources involved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, or_, select
 
 from webapp.domain.composing import groups
-from webapp.models import Contact, Customer, DataSourceCustomer, Decision, Source, now
+from webapp.models import Contact, DataSourceCustomer, Decision, Source
 from webapp.models.merging import APART, MERGE
-from webapp.services import decisions, following
-from webapp.services.composing import tellers_of
+from webapp.services import decisions
+from webapp.services.composing import behind_customers, tellers_of
 from webapp.services.composing_contacts import compose_contacts
+from webapp.services.decisions import By as By
+from webapp.services.decisions import End
 from webapp.services.merging import settle
-from webapp.services.rows import select_in
+from webapp.services.rows import delete_in, select_in
 
 
 class CannotMerge(ValueError):
     """The two cannot be one, or one of them is gone; the message is for the person who asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who decides: a user, an automation, or neither for the command line and the API.
-
-    Attributes:
-        user_id: the person.
-        automation_id: the rule.
-        why: what matched, by name: `{"keys": ["email"]}`.
-    """
-
-    user_id: int | None = None
-    automation_id: int | None = None
-    why: Mapping[str, Any] = field(default_factory=dict)
-
-
 def merge(connection: Connection, pairs: Sequence[tuple[str, str]], by: By) -> None:
-    """Make customers one, in the caller's transaction.
+    """Make customers one; what was said not to be the same before is the same now.
 
     Args:
-        pairs: uuids of origins, (any of the primary customer, any of the other one). What was said not to be
-            the same before is the same now.
+        pairs: uuids of origins, (any of the primary customer, any of the other one), as if one after another.
         by: who decides.
 
     Raises:
         CannotMerge: an origin stands behind no customer, or both behind one already.
     """
     leaders = _leaders(connection, {origin for pair in pairs for origin in pair})
-    rows = []
-    for one, other in pairs:
-        primary, second = leaders.get(one), leaders.get(other)
-        if primary is None or second is None:
-            raise CannotMerge("One of these customers is no longer there. Nothing was merged.")
-        if primary.customer_id == second.customer_id:
-            raise CannotMerge("These are one customer already.")
-        rows.append((primary, second))
-    _reunite(connection, rows)
-    insert_decisions(connection, "customer", MERGE, rows, by)
+    rows, together = _chosen(leaders, pairs)
+    ends = decisions.ends(connection, leaders.values())
+    decided = [(ends[one.origin_uuid], ends[other.origin_uuid]) for one, other in rows]
+    decisions.write(connection, "customer", MERGE, decided, by)
+    _reunite(connection, together)
     settle(connection, {row.origin_uuid for pair in rows for row in pair})
 
 
+def _chosen(
+    leaders: dict[str, Any], pairs: Sequence[tuple[str, str]]
+) -> tuple[list[tuple[Any, Any]], dict[int, int]]:
+    """Which data source customers decisions are to name, and whom each customer goes to.
+
+    Returns:
+        Rows of the primary and the other one; by the id of a customer that of the one which leads it then.
+    """
+    goes_to: dict[int, int] = {}
+    leading = {row.customer_id: row for row in leaders.values()}
+
+    def head(customer_id: int) -> int:
+        while customer_id in goes_to:
+            customer_id = goes_to[customer_id]
+        return customer_id
+
+    rows = []
+    for one, other in pairs:
+        if one not in leaders or other not in leaders:
+            raise CannotMerge("One of these customers is no longer there. Nothing was merged.")
+        if leaders[one].customer_id == leaders[other].customer_id:
+            raise CannotMerge("These are one customer already.")
+        primary, second = head(leaders[one].customer_id), head(leaders[other].customer_id)
+        if primary != second:  # else an earlier pair has brought them together
+            rows.append((leading[primary], leading[second]))
+            goes_to[second] = primary
+    return rows, {id: head(id) for id in leading}
+
+
 def unmerge(connection: Connection, decision_ids: Iterable[int], by: By, remember: bool = True) -> int:
-    """Take merges back, in the caller's transaction; both sides are as if they had never been merged.
+    """Take merges back; both sides are as if they had never been merged.
 
     Args:
         decision_ids: of merges of customers.
@@ -75,9 +87,9 @@ def unmerge(connection: Connection, decision_ids: Iterable[int], by: By, remembe
     """
     query = select(Decision.__table__).where(Decision.kind == MERGE, Decision.entity == "customer")
     rows = select_in(connection, query, Decision.id, decision_ids)
-    connection.execute(delete(Decision).where(Decision.id.in_([row.id for row in rows])))
+    delete_in(connection, Decision, Decision.id, [row.id for row in rows])
     if remember:
-        _hold_apart(connection, rows, by)
+        decisions.write(connection, "customer", APART, [decisions.ends_of(row) for row in rows], by)
     settle(connection, {end for row in rows for end in (row.primary_now, row.other_now)})
     return len(rows)
 
@@ -93,51 +105,56 @@ def split(connection: Connection, origins: Sequence[str], by: By) -> None:
         CannotMerge: nothing would be left, or there is nothing to take out.
     """
     rows = _mates(connection, origins)
-    out = [row for row in rows if row.origin_uuid in set(origins)]
-    rest = [row for row in rows if row.origin_uuid not in set(origins)]
+    inside = set(origins)
+    out = [row for row in rows if row.origin_uuid in inside]
+    rest = [row for row in rows if row.origin_uuid not in inside]
     if not out or not rest:
         raise CannotMerge(
             "This would leave nothing behind: choose some of the data source customers, not all."
         )
-    crossing = [
-        row
-        for row in decisions.about(connection, "customer", [row.origin_uuid for row in rows])
-        if row.kind == MERGE
-    ]
-    inside = {row.origin_uuid for row in out}
-    cut = [row for row in crossing if (row.primary_now in inside) != (row.other_now in inside)]
-    connection.execute(delete(Decision).where(Decision.id.in_([row.id for row in cut])))
+    decided = decisions.around(connection, "customer", [row.origin_uuid for row in rows])
+    cut = [row.id for row in decided if (row.primary_now in inside) != (row.other_now in inside)]
+    delete_in(connection, Decision, Decision.id, cut)
+    ends = decisions.ends(connection, rows)
     for side in (out, rest):
-        tie(connection, side, by)
-    ordered = [_first(side) for side in (rest, out)]
-    insert_decisions(connection, "customer", APART, [(ordered[0], ordered[1])], by)
-    settle(connection, {row.origin_uuid for row in rows})
+        _tie(connection, side, ends, by)
+    apart = [(ends[_first(rest).origin_uuid], ends[_first(out).origin_uuid])]
+    decisions.write(connection, "customer", APART, apart, by)
+    settle(connection, ends)
 
 
-def tie(connection: Connection, rows: Sequence[Any], by: By) -> None:
+def _tie(connection: Connection, rows: Sequence[Any], ends: dict[str, End], by: By) -> None:
     """Let data source customers stay one customer whatever connected them before is gone."""
     by_origin = {row.origin_uuid: row for row in rows}
     _, pairs = decisions.reached(connection, "customer", by_origin)
-    first = _first(rows)
-    loose = [group for group in groups(by_origin, pairs) if first.origin_uuid not in group]
-    others = [_first([by_origin[origin] for origin in group]) for group in loose]
-    insert_decisions(connection, "customer", MERGE, [(first, other) for other in others], by)
+    first = _first(rows).origin_uuid
+    loose = [group for group in groups(by_origin, pairs) if first not in group]
+    others = sorted(_first([by_origin[origin] for origin in group]).origin_uuid for group in loose)
+    decisions.write(connection, "customer", MERGE, [(ends[first], ends[other]) for other in others], by)
 
 
 def say_not_the_same(connection: Connection, pairs: Sequence[tuple[str, str]], by: By) -> None:
-    """Remember that customers are not duplicates of one another, in the caller's transaction.
+    """Remember that customers are not duplicates of one another.
 
     Args:
-        pairs: uuids of origins of the two.
+        pairs: uuids of origins of the two; those that stand behind no customer are passed over.
         by: who decides.
     """
     leaders = _leaders(connection, {origin for pair in pairs for origin in pair})
-    rows = [(leaders[a], leaders[b]) for a, b in pairs if a in leaders and b in leaders]
-    insert_decisions(connection, "customer", APART, rows, by)
+    ends = decisions.ends(connection, leaders.values())
+    there = [
+        (leaders[one].origin_uuid, leaders[other].origin_uuid)
+        for one, other in pairs
+        if {one, other} <= leaders.keys()
+    ]
+    said = {frozenset(pair) for pair in decisions.apart(connection, "customer", ends)}
+    fresh = {frozenset(pair): pair for pair in there if frozenset(pair) not in said and pair[0] != pair[1]}
+    apart = [(ends[one], ends[other]) for one, other in fresh.values()]
+    decisions.write(connection, "customer", APART, apart, by)
 
 
 def merge_contacts(connection: Connection, into: Any, other: Any, by: By) -> None:
-    """Show two contacts of one customer as one, in the caller's transaction.
+    """Show two contacts of one customer as one.
 
     Args:
         into: the row of the contact that leads.
@@ -148,66 +165,55 @@ def merge_contacts(connection: Connection, into: Any, other: Any, by: By) -> Non
     """
     if into.customer_id != other.customer_id:
         raise CannotMerge("Only contacts of one customer can be merged. Nothing was changed.")
-    if into.id == other.id or other.within_id == into.id:
+    if _shown_by(into) == _shown_by(other):
         raise CannotMerge("These are one contact already.")
-    ends = [_end_of_contact(connection, row) for row in (into, other)]
-    insert_decisions(connection, "contact", MERGE, [(ends[0], ends[1])], by)
-    compose_contacts(connection, [into.customer_id], [into.uuid, other.uuid])
-    shown = select(func.count()).where(Contact.customer_id == into.customer_id, Contact.within_id.is_(None))
-    counted = update(Customer).where(Customer.id == into.customer_id)
-    connection.execute(counted.values(contacts=shown.scalar_subquery()))
+    ends = _contact_ends(connection, [into, other])
+    _forget_apart(connection, ends)
+    pair = (ends[into.uuid], ends[other.uuid])
+    decisions.write(connection, "contact", MERGE, [pair], by)
+    compose_contacts(connection, [into.customer_id], ends)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """One side of a decision, as its row keeps it."""
+def split_contact(connection: Connection, row: Any, by: By) -> None:
+    """Take a contact out of the one that it is shown with; it is not joined with any of them by itself again.
 
-    source_id: int
-    origin_uuid: str
-    kind: str
-    customer_id: int
+    Args:
+        row: of the contact.
+        by: who decides.
 
-
-def insert_decisions(
-    connection: Connection, entity: str, kind: str, pairs: Iterable[tuple[Any, Any]], by: By
-) -> None:
-    """Write decisions; each pair has rows with `source_id, origin_uuid, kind`."""
-    known = list(pairs)
-    if not known:
-        return
-    ends = [row for pair in known for row in pair if row.kind == "person"]
-    keys = following.keys_of(connection, {row.origin_uuid: row.source_id for row in ends})
-    moment = now()
-    connection.execute(
-        insert(Decision),
-        [
-            {
-                "entity": entity,
-                "kind": kind,
-                **_end("primary", primary, keys),
-                **_end("other", other, keys),
-                "automation_id": by.automation_id,
-                "user_id": by.user_id,
-                "why": dict(by.why),
-                "created_at": moment,
-            }
-            for primary, other in known
-        ],
-    )
+    Raises:
+        CannotMerge: it stands alone.
+    """
+    head = _shown_by(row)
+    together = select(Contact.__table__).where(or_(Contact.id == head, Contact.within_id == head))
+    rows = connection.execute(together).all()
+    others = [each for each in rows if each.id != row.id]
+    if not others:
+        raise CannotMerge("This contact is shown alone already. Nothing was changed.")
+    ends = _contact_ends(connection, rows)
+    decided = decisions.about(connection, "contact", [row.uuid], MERGE)
+    delete_in(connection, Decision, Decision.id, [each.id for each in decided])
+    apart = [(ends[each.uuid], ends[row.uuid]) for each in others]
+    decisions.write(connection, "contact", APART, apart, by)
+    compose_contacts(connection, [row.customer_id], ends)
 
 
-def _end(name: str, row: Any, keys: Mapping[str, bytes]) -> dict[str, Any]:
-    return {
-        f"{name}_source_id": row.source_id,
-        f"{name}_uuid": row.origin_uuid,
-        f"{name}_key": keys.get(row.origin_uuid),
-        f"{name}_now": row.origin_uuid,
-    }
+def _shown_by(contact: Any) -> int:
+    return int(contact.id if contact.within_id is None else contact.within_id)
 
 
-def _end_of_contact(connection: Connection, row: Any) -> End:
-    kind = connection.scalar(select(Source.kind).where(Source.id == row.source_id))
-    return End(row.source_id, row.uuid, "billing" if kind == "billing" else "person", row.customer_id)
+def _contact_ends(connection: Connection, rows: Sequence[Any]) -> dict[str, End]:
+    kind = case((Source.kind == "billing", "billing"), else_="person").label("kind")
+    query = select(Contact.source_id, Contact.uuid.label("origin_uuid"), kind)
+    query = query.join(Source, Source.id == Contact.source_id)
+    return decisions.ends(connection, select_in(connection, query, Contact.uuid, [row.uuid for row in rows]))
+
+
+def _forget_apart(connection: Connection, uuids: Iterable[str]) -> None:
+    known = set(uuids)
+    rows = decisions.about(connection, "contact", known, APART)
+    gone = [row.id for row in rows if {row.primary_now, row.other_now} <= known]
+    delete_in(connection, Decision, Decision.id, gone)
 
 
 def _leaders(connection: Connection, origins: Iterable[str]) -> dict[str, Any]:
@@ -223,10 +229,10 @@ def _leaders(connection: Connection, origins: Iterable[str]) -> dict[str, Any]:
 
 
 def _mates(connection: Connection, origins: Iterable[str]) -> list[Any]:
-    ids = {row.customer_id for row in _leaders(connection, origins).values()}
-    if len(ids) > 1:
+    behind = behind_customers(connection, {row.customer_id for row in _leaders(connection, origins).values()})
+    if len(behind) > 1:
         raise CannotMerge("These are of several customers. Nothing was changed.")
-    return select_in(connection, select(DataSourceCustomer.__table__), DataSourceCustomer.customer_id, ids)
+    return [row for rows in behind.values() for row in rows]
 
 
 def _first(rows: Sequence[Any]) -> Any:
@@ -234,33 +240,10 @@ def _first(rows: Sequence[Any]) -> Any:
     return next(row for row in rows if row.origin_uuid == leader)
 
 
-def _reunite(connection: Connection, pairs: Iterable[tuple[Any, Any]]) -> None:
-    """Who is merged by hand is no longer held apart, whichever of their data source customers was."""
-    for primary, second in pairs:
-        behind = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
-        ids = (primary.customer_id, second.customer_id)
-        rows = select_in(connection, behind, DataSourceCustomer.customer_id, ids)
-        sides = [[row.origin_uuid for row in rows if row.customer_id == id] for id in ids]
-        connection.execute(
-            delete(Decision).where(
-                Decision.kind == APART,
-                or_(
-                    Decision.primary_now.in_(sides[0]) & Decision.other_now.in_(sides[1]),
-                    Decision.primary_now.in_(sides[1]) & Decision.other_now.in_(sides[0]),
-                ),
-            )
-        )
-
-
-def _hold_apart(connection: Connection, rows: Sequence[Any], by: By) -> None:
-    moment = now()
-    ends = ("source_id", "uuid", "key", "now")
-    columns = [f"{side}_{name}" for side in ("primary", "other") for name in ends]
-    again = [
-        {name: getattr(row, name) for name in columns}
-        | {"entity": "customer", "kind": APART, "automation_id": None, "user_id": by.user_id}
-        | {"why": {}, "created_at": moment}
-        for row in rows
-    ]
-    if again:
-        connection.execute(insert(Decision), again)
+def _reunite(connection: Connection, goes_to: dict[int, int]) -> None:
+    """Who is merged is no longer held apart, whichever of their data source customers was."""
+    behind = behind_customers(connection, goes_to)
+    merged = {row.origin_uuid: goes_to[id] for id, rows in behind.items() for row in rows}
+    rows = decisions.about(connection, "customer", merged, APART)
+    gone = [row.id for row in rows if merged.get(row.primary_now, 0) == merged.get(row.other_now, -1)]
+    delete_in(connection, Decision, Decision.id, gone)

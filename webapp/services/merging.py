@@ -10,42 +10,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from webapp.domain.composing import Teller, followers, groups, in_order
-from webapp.models import Contact, Customer, DataSourceCustomer, KeptUuid, now
-from webapp.services import decisions
+from webapp.models import Contact, Customer, DataSourceCustomer, now
+from webapp.services import contact_counts, decisions
 from webapp.services.composing import compose
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.rows import delete_in, select_in, update_by_id
-from webapp.services.standing import customer_row, step_down
+from webapp.services.standing import customer_row, customer_uuids, step_down
 
 Pair = tuple[str, str]
 
 
-def settle(connection: Connection, origins: Iterable[str], customer_ids: Iterable[int] = ()) -> None:
-    """Group what stands around some origins as it was decided, and compose the customers that changed.
+def settle(
+    connection: Connection,
+    origins: Iterable[str] = (),
+    lost: Iterable[int] = (),
+    changed: Iterable[int] = (),
+) -> set[int]:
+    """Group what stands around some origins as it was decided, and compose the customers.
 
     Args:
-        connection: in a transaction that writes.
+        connection: in a transaction that holds the locks of all sources that stand there.
         origins: of data source customers, there or not.
-        customer_ids: customers that lost a data source customer, whose others are to be looked at too.
+        lost: ids of customers that lost a data source customer, whose others are to be looked at too.
+        changed: ids of customers of which a source tells something else, which may change who leads.
+
+    Returns:
+        The ids of the customers whose contacts were composed, all of them.
     """
-    left_behind = set(customer_ids)
-    rows, pairs = _around(connection, set(origins), left_behind)
-    before = {row.customer_id for row in rows.values()} | left_behind
-    behind_others = followers(pairs)
-    wanted: dict[str, list[Any]] = {}
-    for group in groups(rows, pairs):
-        order = in_order(teller_of(rows[origin], behind_others) for origin in group)
-        wanted[order[0].uuid] = [rows[teller.uuid] for teller in order]
-    if wanted:
-        _move(connection, wanted)
-    after = set(_stands(connection, before | {row.customer_id for row in _again(connection, rows)}))
-    # Contacts first: a customer counts those that are shown.
-    compose_contacts(connection, after)
-    compose(connection, after)
-    _drop_empty(connection, before - after)
+    left = set(lost)
+    rows, pairs = around(connection, set(origins), left | set(changed))
+    regrouped = _move(connection, in_groups(rows.values(), pairs)) | left
+    compose_contacts(connection, regrouped)
+    contact_counts.again(connection, regrouped)
+    before = {row.customer_id for row in rows.values()} | left
+    standing = set(_stands(connection, before | regrouped))
+    compose(connection, standing)
+    delete_in(connection, Customer, Customer.id, before - standing)
+    return regrouped
 
 
 def leave(connection: Connection, origins: Iterable[str]) -> int:
@@ -59,50 +63,51 @@ def leave(connection: Connection, origins: Iterable[str]) -> int:
     """
     left = set(step_down(connection, origins).values())
     remaining = set(_stands(connection, left))
-    _drop_empty(connection, left - remaining)
+    delete_in(connection, Customer, Customer.id, left - remaining)
     if remaining:
-        settle(connection, (), remaining)
+        settle(connection, lost=remaining)
     return len(left - remaining)
 
 
-def _around(
+def around(
     connection: Connection, origins: set[str], customer_ids: set[int]
 ) -> tuple[dict[str, Any], set[Pair]]:
-    """The data source customers that are together now or by decision, however far that reaches."""
-    rows: dict[str, Any] = {}
+    """The data source customers that are together now or by decision, however far that reaches.
+
+    Returns:
+        Their rows by origin, and what was decided, as (primary, other).
+    """
     query = select(DataSourceCustomer.__table__)
-    nodes, pairs, seen = set(origins), set[Pair](), set[int]()
-    while True:
-        more, found = decisions.reached(connection, "customer", nodes)
+    rows: dict[str, Any] = {}
+    pairs: set[Pair] = set()
+    asked, seen = set[str](), set[int]()
+    fresh, ids = origins, customer_ids
+    while fresh or ids:
+        reached, found = decisions.reached(connection, "customer", fresh) if fresh else (set[str](), set())
         pairs |= found
-        for row in select_in(connection, query, DataSourceCustomer.origin_uuid, more - rows.keys()):
-            rows[row.origin_uuid] = row
-        ids = ({row.customer_id for row in rows.values()} | customer_ids) - seen
+        asked |= reached
+        here = select_in(connection, query, DataSourceCustomer.origin_uuid, reached - rows.keys())
+        ids = (ids | {row.customer_id for row in here}) - seen
         seen |= ids
-        mates = select_in(connection, query, DataSourceCustomer.customer_id, ids)
-        fresh = {row.origin_uuid for row in mates} - rows.keys()
-        rows |= {row.origin_uuid: row for row in mates}
-        nodes = fresh
-        if not fresh:
-            return rows, pairs
+        here += select_in(connection, query, DataSourceCustomer.customer_id, ids)
+        rows |= {row.origin_uuid: row for row in here}
+        fresh, ids = rows.keys() - asked, set()
+    return rows, pairs
 
 
-def _again(connection: Connection, rows: Mapping[str, Any]) -> list[Any]:
-    return select_in(
-        connection,
-        select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id),
-        DataSourceCustomer.origin_uuid,
-        rows,
-    )
-
-
-def _stands(connection: Connection, ids: Iterable[int]) -> list[int]:
-    query = select(DataSourceCustomer.customer_id).distinct()
-    return [row[0] for row in select_in(connection, query, DataSourceCustomer.customer_id, ids)]
+def in_groups(rows: Iterable[Any], pairs: set[Pair]) -> list[list[Any]]:
+    """Data source customers by the customer that they make, each list in order, the primary first."""
+    by_origin = {row.origin_uuid: row for row in rows}
+    behind_others = followers(pairs)
+    tellers = {origin: teller_of(row, behind_others) for origin, row in by_origin.items()}
+    return [
+        [by_origin[teller.uuid] for teller in in_order(tellers[origin] for origin in group)]
+        for group in groups(by_origin, pairs)
+    ]
 
 
 def teller_of(row: Any, behind_others: set[str]) -> Teller:
-    """A data source customer as the order of a group sees it, whoever leads at present."""
+    """A data source customer in the order of those that are decided to be one."""
     return Teller(
         row.origin_uuid,
         row.told,
@@ -114,36 +119,58 @@ def teller_of(row: Any, behind_others: set[str]) -> Teller:
     )
 
 
-def _move(connection: Connection, wanted: Mapping[str, Sequence[Any]]) -> None:
-    """Put each group behind the customer that its leader names."""
-    ids = _customers(connection, wanted)
-    changed, moved = [], []
-    for leader, rows in wanted.items():
-        for row in rows:
-            leads = row.origin_uuid == leader
-            if (row.customer_id, row.leads) != (ids[leader], leads):
-                changed.append({"id": row.id, "customer_id": ids[leader], "leads": leads})
-            if row.customer_id != ids[leader]:
-                moved.append({"b_from": row.customer_id, "b_to": ids[leader], "b_origin": row.origin_uuid})
+def _stands(connection: Connection, ids: Iterable[int]) -> list[int]:
+    query = select(DataSourceCustomer.customer_id).distinct()
+    return [row[0] for row in select_in(connection, query, DataSourceCustomer.customer_id, ids)]
+
+
+def _move(connection: Connection, wanted: Sequence[Sequence[Any]]) -> set[int]:
+    """Put each group behind the customer that its leader names.
+
+    Returns:
+        The ids of the customers that somebody came to or went from, or that somebody else leads now.
+    """
+    ids = _customers(connection, [rows[0] for rows in wanted])
+    changed, touched = [], set[int]()
+    goes_to: dict[str, int] = {}
+    for leader, *others in wanted:
+        to = ids[leader.origin_uuid]
+        for row in (leader, *others):
+            leads = row is leader
+            if (row.customer_id, row.leads) != (to, leads):
+                changed.append({"id": row.id, "customer_id": to, "leads": leads})
+                touched |= {row.customer_id, to}
+            if row.customer_id != to:
+                goes_to[row.origin_uuid] = to
     update_by_id(connection, DataSourceCustomer, changed)
-    if moved:
-        table = Contact.__table__
-        theirs = (table.c.customer_id == bindparam("b_from")) & (table.c.origin_uuid == bindparam("b_origin"))
-        connection.execute(update(Contact).where(theirs).values(customer_id=bindparam("b_to")), moved)
+    _move_contacts(connection, goes_to, touched)
+    return touched
 
 
-def _customers(connection: Connection, wanted: Mapping[str, Sequence[Any]]) -> dict[str, int]:
+def _move_contacts(connection: Connection, goes_to: Mapping[str, int], customer_ids: Iterable[int]) -> None:
+    if not goes_to:
+        return
+    query = select(Contact.id, Contact.origin_uuid, Contact.customer_id)
+    contacts = select_in(connection, query, Contact.customer_id, customer_ids)
+    moment = now()
+    moved = [
+        {"id": row.id, "customer_id": to, "updated_at": moment}
+        for row in contacts
+        if (to := goes_to.get(row.origin_uuid, row.customer_id)) != row.customer_id
+    ]
+    update_by_id(connection, Contact, moved)
+
+
+def _customers(connection: Connection, leaders: Sequence[Any]) -> dict[str, int]:
     """The ids of the customers that leaders name, made where there is none."""
-    query = select(KeptUuid.origin_uuid, KeptUuid.uuid)
-    kept = {row.origin_uuid: row.uuid for row in select_in(connection, query, KeptUuid.origin_uuid, wanted)}
-    names = {leader: kept.get(leader, leader) for leader in wanted}
+    names = customer_uuids(connection, [row.origin_uuid for row in leaders])
     by_uuid = _ids(connection, names.values())
-    new = [leader for leader in wanted if names[leader] not in by_uuid]
+    new = [row for row in leaders if names[row.origin_uuid] not in by_uuid]
     if new:
-        rows = [_first_row(names[leader], wanted[leader][0]) for leader in new]
-        connection.execute(insert(Customer), rows)
-        by_uuid |= _ids(connection, [names[leader] for leader in new])
-    return {leader: by_uuid[name] for leader, name in names.items()}
+        moment = now()
+        connection.execute(insert(Customer), [_first_row(names[row.origin_uuid], row, moment) for row in new])
+        by_uuid |= _ids(connection, [names[row.origin_uuid] for row in new])
+    return {origin: by_uuid[name] for origin, name in names.items()}
 
 
 def _ids(connection: Connection, uuids: Iterable[str]) -> dict[str, int]:
@@ -151,12 +178,8 @@ def _ids(connection: Connection, uuids: Iterable[str]) -> dict[str, int]:
     return {row.uuid: row.id for row in select_in(connection, query, Customer.uuid, uuids)}
 
 
-def _first_row(uuid: str, row: Any) -> dict[str, Any]:
+def _first_row(uuid: str, row: Any, moment: int) -> dict[str, Any]:
     """A customer as its leader tells it; composing adds the rest."""
     values = {"custom": {}, "name": None, "email": None} | row.told
     values |= {"first_seen": row.first_seen, "last_seen": row.last_seen}
-    return customer_row(uuid, row.source_id, row.external_id, values, now())
-
-
-def _drop_empty(connection: Connection, ids: Iterable[int]) -> None:
-    delete_in(connection, Customer, Customer.id, ids)
+    return customer_row(uuid, row.source_id, row.external_id, values, moment) | {"created_at": row.created_at}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +11,13 @@ from sqlalchemy import Connection, select
 from webapp.domain import policy
 from webapp.domain.fold import Told
 from webapp.domain.persons import Person
-from webapp.domain.text import indexed
-from webapp.models import Company, Contact, now
-from webapp.models.base import folded
-from webapp.services import contact_counts, keeping
+from webapp.models import Company, Contact, Customer, now
+from webapp.services import contact_counts, contact_rows, keeping
 from webapp.services.composing import ignored_keys
 from webapp.services.keeping import Touched
 from webapp.services.merging import leave
-from webapp.services.rows import delete_in, select_in, upsert
-from webapp.services.standing import Standing, Stood, customer_ids, searchable, stand
-
-KEPT = ("created_at", "within_id")
+from webapp.services.rows import delete_in, select_in
+from webapp.services.standing import Standing, Stood, stand, whereabouts
 
 
 @dataclass(slots=True, frozen=True)
@@ -88,8 +84,8 @@ class Placing:
         """
         plan = self._plan(list(persons), companies, gone)
         placed = Placed()
-        stood, ids = self._write_customers(plan, placed)
-        touched = self._write_contacts(plan, ids, stood.added, placed)
+        stood = self._write_customers(plan, placed)
+        touched = self._write_contacts(plan, stood, placed)
         placed.customers_removed = leave(self.connection, plan.no_customer)
         keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
@@ -122,8 +118,7 @@ class Placing:
         )
         return {row.key: row.uuid for row in select_in(self.connection, query, Company.key, keys)}
 
-    def _write_customers(self, plan: _Plan, placed: Placed) -> tuple[Stood, dict[str, int]]:
-        """Let the planned customers stand; the ids of all customers that contacts go under, by origin."""
+    def _write_customers(self, plan: _Plan, placed: Placed) -> Stood:
         standings = [
             # Who is a customer of their own is its first contact.
             Standing(uuid, plan.kinds[uuid], values["external_id"], values, int(plan.kinds[uuid] == "person"))
@@ -131,18 +126,16 @@ class Placing:
         ]
         stood = stand(self.connection, self.source_id, standings, self.now)
         placed.customers_added = len(stood.added)
-        origins = plan.customers.keys() | {origin for _, origin in plan.contacts.values()}
-        return stood, customer_ids(self.connection, origins)
+        return stood
 
-    def _write_contacts(
-        self, plan: _Plan, ids: Mapping[str, int], added: Set[str], placed: Placed
-    ) -> Touched:
-        columns = (Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.within_id)
-        query = select(*columns)
+    def _write_contacts(self, plan: _Plan, stood: Stood, placed: Placed) -> Touched:
         uuids = plan.contacts.keys() | plan.no_contact
-        there = {row.uuid: row for row in select_in(self.connection, query, Contact.uuid, uuids)}
+        there = {row.uuid: row for row in self._there(uuids)}
+        origins = {origin for _, origin in plan.contacts.values()} - stood.ids.keys()
+        others = whereabouts(self.connection, origins)
+        ids = {**stood.ids, **{row.origin_uuid: row.customer_id for row in others}}
         rows = [self._contact_row(person, origin, ids[origin]) for person, origin in plan.contacts.values()]
-        upsert(self.connection, Contact, rows, ("uuid",), keep=KEPT, moment="updated_at")
+        contact_rows.write(self.connection, rows, there)
         before = {uuid: row.customer_id for uuid, row in there.items()}
         after = {row["uuid"]: row["customer_id"] for row in rows}
         dropped = before.keys() - after.keys()
@@ -151,36 +144,32 @@ class Placing:
         placed.contacts_added = len(after.keys() - before.keys())
         placed.contacts_removed = len(dropped)
         placed.contacts_moved = sum(before.get(uuid, to) != to for uuid, to in after.items())
-        counted = {uuid: id for uuid, id in after.items() if uuid not in added}
+        counted = {uuid: id for uuid, id in after.items() if uuid not in stood.added}
         self._count_contacts(plan, there, counted)
-        return Touched(
-            persons=frozenset(uuids),
-            contacts=frozenset(after.keys() | released),
-            customers=frozenset({*before.values(), *after.values()}),
+        merged = {uuid for uuid, row in there.items() if row.own is not None or row.within_id is not None}
+        showing = {where[uuid] for where in (before, after) for uuid in merged & where.keys()}
+        showing |= {row.customer_id for row in (*there.values(), *others) if row.composed} | stood.composed
+        return Touched(frozenset(uuids), frozenset(after.keys() | released), frozenset(showing))
+
+    def _there(self, uuids: Iterable[str]) -> list[Any]:
+        """The contacts that are there, and whether their customers are more than one source's word."""
+        columns = (
+            *(Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.company),
+            *(Contact.within_id, Contact.own, Contact.updated_at, Customer.composed),
         )
+        query = select(*columns).join(Customer, Customer.id == Contact.customer_id)
+        return select_in(self.connection, query, Contact.uuid, uuids)
 
     def _contact_row(self, person: Person, origin: str, customer_id: int) -> dict[str, Any]:
-        columns = policy.contact(person, self.ignored["contact"])
-        name = policy.full_name(person.details)
-        return columns | {
-            "uuid": person.uuid,
-            "source_id": self.source_id,
-            "customer_id": customer_id,
-            "origin_uuid": origin,
-            "within_id": None,
-            "own": None,
-            "company": person.company,
-            "sort_name": indexed(folded(name or columns["email"] or columns["user_id"] or "")),
-            "search": searchable(name, columns["email"], columns["user_id"]),
-            "created_at": self.now,
-            "updated_at": self.now,
-        }
+        place = {"uuid": person.uuid, "source_id": self.source_id, "company": person.company}
+        place |= {"customer_id": customer_id, "origin_uuid": origin}
+        return contact_rows.told_row(policy.contact(person, self.ignored["contact"]), place, self.now)
 
     def _count_contacts(self, plan: _Plan, there: Mapping[str, Any], after: Mapping[str, int]) -> None:
         """Count what came and went.
 
         Who stands within another contact is not shown, so does not count. A customer that its own person
-        leaves either goes or is composed again, which counts anew.
+        leaves either goes or is settled, which counts anew.
         """
         within = {uuid for uuid, row in there.items() if row.within_id is not None}
         left = {uuid for uuid in there.keys() & plan.no_customer if there[uuid].origin_uuid == uuid}

@@ -11,6 +11,8 @@ then what is shown, the outcomes of events too, follows the mapping before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -18,9 +20,21 @@ from sqlalchemy import Connection, func, select, update
 from webapp.config import Settings
 from webapp.domain import mapping
 from webapp.failpoints import reach
-from webapp.models import AttributeSighting, Company, Event, Identifier, PathSighting, Person, Source, Sync
+from webapp.models import (
+    AttributeSighting,
+    Company,
+    Decision,
+    Edit,
+    Event,
+    Identifier,
+    Note,
+    PathSighting,
+    Person,
+    Source,
+    Sync,
+)
 from webapp.models.event import PENDING
-from webapp.services import comparing, reading, resync
+from webapp.services import comparing, keeping, reading, resync
 from webapp.services.erasing import erase
 from webapp.services.path_counts import Tally
 from webapp.services.projection import fold_next
@@ -28,15 +42,20 @@ from webapp.services.projection import fold_next
 GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)
 
 # Phases that go through pages of records, each with the phase that follows.
-PAGED = {
+PAGED: dict[str, tuple[Callable[..., tuple[int, int]], str]] = {
     "compare identifiers": (comparing.identifiers, "compare companies"),
     "compare companies": (comparing.companies, "swap"),
     "companies": (resync.companies, "persons"),
     "persons": (resync.persons, "contacts"),
     "contacts": (resync.sweep_contacts, "customers"),
-    "customers": (resync.sweep_customers, "outcomes"),
+    "customers": (resync.sweep_customers, "decisions"),
+    "decisions": (partial(keeping.catch_up, Decision), "edits"),
+    "edits": (partial(keeping.catch_up, Edit), "notes"),
+    "notes": (partial(keeping.catch_up, Note), "outcomes"),
     "outcomes": (reading.outcomes_again, "erase"),
 }
+# Phases whose rows are not part of the total that was promised.
+UNCOUNTED = ("contacts", "customers", "decisions", "edits", "notes", "outcomes")
 # Phases in which it can still be taken back, and in which events are folded into both generations.
 BEFORE_SWAP = ("events", "compare identifiers", "compare companies", "swap")
 
@@ -139,7 +158,7 @@ def _enter(connection: Connection, sync: Any, phase: str) -> int:
 
 
 def _move(connection: Connection, sync: Any, cursor: int, count: int) -> int:
-    uncounted = sync.phase in ("contacts", "customers", "outcomes")
+    uncounted = sync.phase in UNCOUNTED
     done = min(sync.done + count, sync.total) if uncounted else sync.done + count
     connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))
     return count

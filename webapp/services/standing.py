@@ -7,7 +7,7 @@ with it. Any other is composed (`services/composing.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -49,10 +49,12 @@ class Stood:
     Attributes:
         added: origins that stood behind no customer before.
         composed: ids of customers that are more than one source's word, and are to be composed again.
+        ids: of the customers, by origin.
     """
 
-    added: frozenset[str]
-    composed: frozenset[int]
+    added: frozenset[str] = frozenset()
+    composed: frozenset[int] = frozenset()
+    ids: Mapping[str, int] = field(default_factory=dict)
 
 
 def stand(
@@ -68,10 +70,10 @@ def stand(
         moment: now, in microseconds.
     """
     if not standings:
-        return Stood(frozenset(), frozenset())
-    known = {row.origin_uuid: row for row in _known(connection, [s.origin_uuid for s in standings])}
+        return Stood()
+    known = {row.origin_uuid: row for row in whereabouts(connection, [s.origin_uuid for s in standings])}
     new = [s.origin_uuid for s in standings if s.origin_uuid not in known]
-    names = _names(connection, new) | {row.origin_uuid: row.uuid for row in known.values()}
+    names = customer_uuids(connection, new) | {row.origin_uuid: row.uuid for row in known.values()}
     plain = [s for s in standings if s.origin_uuid not in known or not known[s.origin_uuid].composed]
     rows = [
         customer_row(names[s.origin_uuid], source_id, s.external_id, s.values, moment)
@@ -85,7 +87,23 @@ def stand(
     # Automations look at what they have not seen, if any is on.
     unmatched = keys.is_any_on(connection)
     _write_data_source_customers(connection, source_id, standings, ids, moment, unmatched)
-    return Stood(frozenset(new), frozenset(row.customer_id for row in known.values() if row.composed))
+    return Stood(frozenset(new), frozenset(row.customer_id for row in known.values() if row.composed), ids)
+
+
+def whereabouts(connection: Connection, origins: Iterable[str]) -> list[Any]:
+    """The customers behind which some origins stand: rows of `origin_uuid, customer_id, uuid, composed`."""
+    query = select(
+        DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id, Customer.uuid, Customer.composed
+    ).join(Customer, Customer.id == DataSourceCustomer.customer_id)
+    return select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
+
+
+def customer_uuids(connection: Connection, origins: Iterable[str]) -> dict[str, str]:
+    """What customers led by some origins are called: as the origin, unless another uuid was kept for it."""
+    known = list(origins)
+    query = select(KeptUuid.origin_uuid, KeptUuid.uuid)
+    kept = {row.origin_uuid: row.uuid for row in select_in(connection, query, KeptUuid.origin_uuid, known)}
+    return {origin: kept.get(origin, origin) for origin in known}
 
 
 def customer_ids(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
@@ -132,20 +150,6 @@ def searchable(*parts: str | None) -> str:
     So the beginning of each, be it one letter, is a trigram that an index can find.
     """
     return "".join(f"\n\n{text}" for text in dict.fromkeys(folded(part) for part in parts if part))
-
-
-def _known(connection: Connection, origins: Iterable[str]) -> list[Any]:
-    query = select(
-        DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id, Customer.uuid, Customer.composed
-    ).join(Customer, Customer.id == DataSourceCustomer.customer_id)
-    return select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
-
-
-def _names(connection: Connection, origins: Sequence[str]) -> dict[str, str]:
-    """What customers led by some origins are called: as the origin, unless another uuid was kept for it."""
-    query = select(KeptUuid.origin_uuid, KeptUuid.uuid)
-    kept = {row.origin_uuid: row.uuid for row in select_in(connection, query, KeptUuid.origin_uuid, origins)}
-    return {origin: kept.get(origin, origin) for origin in origins}
 
 
 def _write_data_source_customers(

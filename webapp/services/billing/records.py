@@ -10,15 +10,14 @@ from sqlalchemy import Connection, func, select
 
 from webapp.domain.attributes import TYPES, Value, type_of
 from webapp.domain.composing import CONTACT_VALUES, CUSTOMER_VALUES
-from webapp.domain.policy import full_name
-from webapp.domain.text import indexed
 from webapp.models import AttributeSighting, Contact, DataSourceCustomer, now
-from webapp.models.base import folded, new_uuid
-from webapp.services import keeping
-from webapp.services.composing_contacts import own_values
+from webapp.models.base import new_uuid
+from webapp.services import contact_counts, contact_rows, keeping
+from webapp.services.composing import ignored_keys
+from webapp.services.contact_rows import own_values
 from webapp.services.keeping import Touched
 from webapp.services.rows import select_in, upsert
-from webapp.services.standing import Standing, Stood, customer_ids, searchable, stand
+from webapp.services.standing import Standing, Stood, customer_ids, stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,10 @@ def put_customers(connection: Connection, source_id: int, changes: Sequence[Cust
     moment = now()
     known = {row.external_id: row for row in _known(connection, source_id, [c.external_id for c in changes])}
     told: dict[str, dict[str, Any]] = {id: dict(row.told) for id, row in known.items()}
+    ignored = ignored_keys(connection, "customer")
     for change in changes:
-        told[change.external_id] = _changed(told.get(change.external_id, {}), change.values, change.custom)
+        before = told.get(change.external_id, {})
+        told[change.external_id] = _changed(before, change.values, change.custom, ignored)
     origins = {id: known[id].origin_uuid if id in known else new_uuid() for id in told}
     standings = [
         Standing(
@@ -92,7 +93,7 @@ def put_customers(connection: Connection, source_id: int, changes: Sequence[Cust
     ]
     stood = stand(connection, source_id, standings, moment)
     note_customs(connection, source_id, "customer", [c.custom for c in changes], moment)
-    keeping.keep(connection, source_id, stood, Touched(frozenset(), frozenset(), frozenset()))
+    keeping.keep(connection, source_id, stood, Touched())
     return Put(origins, frozenset(id for id in told if origins[id] in stood.added))
 
 
@@ -107,20 +108,25 @@ def put_contacts(connection: Connection, source_id: int, changes: Sequence[Conta
     query = select(Contact.__table__)
     known = {row.uuid: row for row in select_in(connection, query, Contact.uuid, [c.uuid for c in changes])}
     under = customer_ids(connection, [change.origin_uuid for change in changes])
-    rows = [
-        _contact_row(source_id, change, known.get(change.uuid), under[change.origin_uuid], moment)
-        for change in changes
-    ]
-    upsert(connection, Contact, rows, ("uuid",), keep=("created_at", "within_id"), moment="updated_at")
+    ignored = ignored_keys(connection, "contact")
+    rows = []
+    for change in changes:
+        place = {"uuid": change.uuid, "source_id": source_id, "company": None}
+        place |= {"customer_id": under[change.origin_uuid], "origin_uuid": change.origin_uuid}
+        told = _contact(change, known.get(change.uuid), ignored, moment)
+        rows.append(contact_rows.told_row(told, place, moment))
+    contact_rows.write(connection, rows, known)
     note_customs(connection, source_id, "contact", [c.custom for c in changes], moment)
-    recount(connection, source_id, [change.uuid for change in changes], under.values())
+    ids = {*under.values(), *(row.customer_id for row in known.values())}
+    recount(connection, source_id, [change.uuid for change in changes], ids)
 
 
 def recount(connection: Connection, source_id: int, contact_uuids: Iterable[str], ids: Iterable[int]) -> None:
     """After contacts of a source came, changed or went: compose them, and count those of their customers."""
-    touched = Touched(frozenset(), frozenset(contact_uuids), frozenset(ids))
-    nobody = Stood(frozenset(), frozenset(touched.customers))
-    keeping.keep(connection, source_id, nobody, touched)
+    customers = frozenset(ids)
+    touched = Touched(contacts=frozenset(contact_uuids), showing=customers)
+    keeping.keep(connection, source_id, Stood(), touched)
+    contact_counts.again(connection, customers)
 
 
 def _known(connection: Connection, source_id: int, external_ids: Iterable[str]) -> list[Any]:
@@ -131,38 +137,25 @@ def _known(connection: Connection, source_id: int, external_ids: Iterable[str]) 
 
 
 def _changed(
-    told: Mapping[str, Any], values: Mapping[str, Any], custom: Mapping[str, Value | None]
+    told: Mapping[str, Any],
+    values: Mapping[str, Any],
+    custom: Mapping[str, Value | None],
+    ignored: frozenset[str],
 ) -> dict[str, Any]:
     merged = dict(told) | dict(values)
     customs = dict(told.get("custom", {})) | dict(custom)
-    merged["custom"] = {key: customs[key] for key in sorted(customs) if customs[key] is not None}
+    kept = sorted(key for key, value in customs.items() if value is not None and key not in ignored)
+    merged["custom"] = {key: customs[key] for key in kept}
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _contact_row(
-    source_id: int, change: ContactChange, row: Any | None, customer_id: int, moment: int
-) -> dict[str, Any]:
+def _contact(change: ContactChange, row: Any | None, ignored: frozenset[str], moment: int) -> dict[str, Any]:
+    """All that its source tells of a contact after a change: `contact_rows.TOLD`."""
     own = dict(own_values(row)) if row is not None else {}
-    told = _changed(own, change.values, change.custom)
+    told = _changed(own, change.values, change.custom, ignored)
     values = {name: told.get(name) for name in CONTACT_VALUES}
-    name = full_name({key: value for key in ("first_name", "last_name") if (value := values[key])})
-    return {
-        **values,
-        "custom": told.get("custom", {}),
-        "first_seen": own.get("first_seen", moment),
-        "last_seen": moment,
-        "uuid": change.uuid,
-        "source_id": source_id,
-        "customer_id": customer_id,
-        "origin_uuid": change.origin_uuid,
-        "within_id": None,
-        "own": None,
-        "company": None,
-        "sort_name": indexed(folded(name or values["email"] or values["user_id"] or "")),
-        "search": searchable(name, values["email"], values["user_id"]),
-        "created_at": moment,
-        "updated_at": moment,
-    }
+    seen = {"first_seen": own.get("first_seen", moment), "last_seen": moment}
+    return values | {"custom": told.get("custom", {})} | seen
 
 
 def note_customs(
