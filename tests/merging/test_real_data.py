@@ -1,4 +1,4 @@
-"""A real workspace of Segment and a billing system's CSV: merged by an automation, then either source deleted."""
+"""Segment's data of a whole workspace and a billing system's CSV: merged by a rule, then either deleted."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ class World:
 
     # What happens.
 
-    def tell(self, source: str, events: Iterable[dict[str, Any]]) -> None:
-        """Receive some calls and apply them."""
+    def tell(self, source: str, events: Iterable[Any]) -> None:
+        """Receive some calls, or their bytes, and apply them."""
         support.receive(self.engine, self.sources[source], events)
         support.drain(self.engine, self.settings, self.sources[source])
 
