@@ -39,7 +39,7 @@ def of(connection: Connection, record: Record, people: Mapping[int, str]) -> dic
     """The merges of a customer, each at the data source customer that it brought in, by origin."""
     if len(record.behind) < 2:
         return {}
-    rows = [row for row in decisions.about(connection, "customer", record.sources) if row.kind == MERGE]
+    rows = decisions.about(connection, "customer", record.sources, MERGE)
     ids = {row.automation_id for row in rows if row.automation_id is not None}
     rules = connection.execute(select(Automation.id, Automation.name).where(Automation.id.in_(ids))).all()
     names = {row.id: row.name for row in rules}
@@ -98,8 +98,8 @@ def undo(session: Session, public_id: str, decision_id: int, user_id: int) -> bo
         records.Gone: the customer is not there any more.
     """
     with records.changing(session, public_id) as (connection, record):
-        about = decisions.about(connection, "customer", record.sources)
-        ids = [row.id for row in about if row.id == decision_id and row.kind == MERGE]
+        about = decisions.about(connection, "customer", record.sources, MERGE)
+        ids = [row.id for row in about if row.id == decision_id]
         if ids:
             merges.unmerge(connection, ids, By(user_id=user_id))
             uuid = records.source_uuid(connection, record)

@@ -129,7 +129,8 @@ def _id(noun: str, record_id: str) -> str:
 
 
 def _href(noun: str, record_id: str, anchor: str | None = None) -> str:
-    return url_for(f"{noun}.show", **{f"{noun[:-1]}_id": record_id}, _anchor=anchor)
+    args: dict[str, Any] = {f"{noun[:-1]}_id": record_id}
+    return url_for(f"{noun}.show", _anchor=anchor, **args)
 
 
 def _back(noun: str, record_id: str, said: str, anchor: str | None = None) -> ResponseReturnValue:
