@@ -55,7 +55,7 @@ def known(session: Session, entity: str, key: str) -> Attribute | None:
         type_ = attributes.types(session.connection(), entity).get(name)
         return None if type_ is None else Attribute(key, name, type_)
     label = facts.labels(table).get(key)
-    if label is None:
+    if label is None or key == "external_id":  # which is how a source names it, and not a matter of opinion
         return None
     instants = {each.key for each in table.standard if each.kind == MICROS}
     return Attribute(key, label, "Timestamp" if key in instants else "String")
