@@ -7,13 +7,14 @@ import io
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import JSON, Connection, Engine, text
 
 from tests import factories
-from webapp.database import begin
+from webapp.database import begin, json_dumps
 from webapp.models import Contact, Customer
 from webapp.models.search import FTS
 from webapp.services.standing import searchable
@@ -41,9 +42,18 @@ def fill(engine: Engine, rows: int) -> int:
         ):
             for key, type_ in told.items():
                 factories.sighting(connection, source_id, entity, key, [type_])
+    with loading(engine) as connection:
+        load(connection, Customer, _customers(source_id, rows))
+        load(connection, Contact, _contacts(source_id, rows))
+    return source_id
+
+
+@contextmanager
+def loading(engine: Engine) -> Iterator[Connection]:
+    """A transaction for many rows, in which customers and contacts have no indexes; these come at its end."""
+    with begin(engine) as connection:
         made = _without_indexes(connection)
-        _load(connection, Customer, _customers(source_id, rows))
-        _load(connection, Contact, _contacts(source_id, rows))
+        yield connection
         for statement in made:
             connection.exec_driver_sql(statement)
         if connection.dialect.name == "sqlite":
@@ -52,7 +62,6 @@ def fill(engine: Engine, rows: int) -> int:
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-    return source_id
 
 
 def _customers(source_id: int, rows: int) -> Iterator[dict[str, Any]]:
@@ -135,12 +144,14 @@ def _without_indexes(connection: Connection) -> list[str]:
     return [sql for _, _, sql in found]
 
 
-def _load(connection: Connection, model: Any, rows: Iterator[dict[str, Any]]) -> None:
+def load(connection: Connection, model: Any, rows: Iterator[dict[str, Any]]) -> None:
+    """Write rows with their ids; columns that they leave out are as the model has them."""
     usual = {column.name: getattr(column.default, "arg", None) for column in model.__table__.columns}
     columns = list(usual)
     raw: Any = connection.connection.driver_connection
-    encode = connection.dialect._json_serializer  # type: ignore[attr-defined]
-    whole = (usual | row | {"custom": encode(row["custom"])} for row in rows)
+    documents = [column.name for column in model.__table__.columns if isinstance(column.type, JSON)]
+    told = (row | {name: json_dumps(row[name]) for name in documents if name in row} for row in rows)
+    whole = (usual | row for row in told)
     values = ([row[name] for name in columns] for row in whole)
     table = model.__table__.name
     if isinstance(raw, sqlite3.Connection):
