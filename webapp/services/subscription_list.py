@@ -89,7 +89,7 @@ def adjust(
     with records.changing(session, public_id) as (connection, record):
         shown = _known(connection, record, [subscription])[0]
         subscriptions.adjust(connection, shown.row, mrr, reason, user_id)
-        _note(connection, record, "mrr_adjusted", user_id)
+        _note(connection, record, "customer.mrr_adjusted", user_id)
 
 
 def drop_adjustment(session: Session, public_id: str, subscription: str, user_id: int) -> None:
@@ -101,7 +101,7 @@ def drop_adjustment(session: Session, public_id: str, subscription: str, user_id
     """
     with records.changing(session, public_id) as (connection, record):
         subscriptions.drop_adjustment(connection, _known(connection, record, [subscription])[0].row)
-        _note(connection, record, "adjustment_removed", user_id)
+        _note(connection, record, "customer.adjustment_removed", user_id)
 
 
 def connect(session: Session, public_id: str, chosen: Iterable[str], user_id: int) -> None:
@@ -116,7 +116,7 @@ def connect(session: Session, public_id: str, chosen: Iterable[str], user_id: in
     """
     with records.changing(session, public_id) as (connection, record):
         subscriptions.connect(connection, [each.row for each in _known(connection, record, chosen)])
-        _note(connection, record, "subscriptions_connected", user_id)
+        _note(connection, record, "customer.subscriptions_connected", user_id)
 
 
 def disconnect(session: Session, public_id: str, chosen: Iterable[str], user_id: int) -> None:
@@ -126,7 +126,7 @@ def disconnect(session: Session, public_id: str, chosen: Iterable[str], user_id:
         if not known:
             raise Refused("None of these is connected, so there is nothing to disconnect. Tick some first.")
         subscriptions.disconnect(connection, [each.row for each in known])
-        _note(connection, record, "subscriptions_disconnected", user_id)
+        _note(connection, record, "customer.subscriptions_disconnected", user_id)
 
 
 def _known(connection: Connection, record: Record, chosen: Iterable[str]) -> Sequence[Shown]:
@@ -159,4 +159,4 @@ def _letter(number: int) -> str:
 
 def _note(connection: Connection, record: Record, action: str, user_id: int) -> None:
     uuid = records.source_uuid(connection, record)
-    audit.record(connection, f"customer.{action}", user_id, uuid, record=record.public_id)
+    audit.record(connection, action, user_id, uuid, record=record.public_id)
