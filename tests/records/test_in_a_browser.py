@@ -13,7 +13,9 @@ def paths(paying):
     """Every page of this part, with something on each."""
     one, other = paying.path("g1"), paying.path("b1").removeprefix("/customers/")
     paying.send(one, f"{one}/notes", text="Called Ada; she wants an offer by Friday.")
-    paying.send(one, f"{one}/handling", status="Working Lead", owner="administrator@example.com", tags="eu, vip")
+    paying.send(
+        one, f"{one}/handling", status="Working Lead", owner="administrator@example.com", tags="eu, vip"
+    )
     apart = [f"{one}/merge?q=e", f"{one}/merge/{other}", "/leads"]
 
     def both():

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.models import Note, now
+from webapp.models import Note, Source, now
 from webapp.models.base import new_uuid
 from webapp.services import audit, records
 from webapp.services.following import keys_of
@@ -97,14 +97,24 @@ def rewrite(session: Session, uuid: str, text: str, user_id: int) -> None:
     """
     text = checked(text)
     with write(session):
-        mine = (Note.uuid == uuid) & (Note.user_id == user_id)
-        session.execute(update(Note).where(mine, Note.text != text).values(text=text, updated_at=now()))
+        row = own(session.connection(), uuid, user_id)
+        if row is not None and row.text != text:
+            session.execute(update(Note).where(Note.id == row.id).values(text=text, updated_at=now()))
+            _note(session.connection(), row, "note_changed", user_id)
 
 
 def remove(session: Session, uuid: str, user_id: int) -> None:
     """Delete one's own note."""
     with write(session):
-        session.execute(delete(Note).where(Note.uuid == uuid, Note.user_id == user_id))
+        row = own(session.connection(), uuid, user_id)
+        if row is not None:
+            session.execute(delete(Note).where(Note.id == row.id))
+            _note(session.connection(), row, "note_deleted", user_id)
+
+
+def _note(connection: Connection, row: Any, what: str, user_id: int) -> None:
+    uuid = connection.scalar(select(Source.uuid).where(Source.id == row.source_id))
+    audit.record(connection, f"{row.entity}.{what}", user_id, uuid)
 
 
 def checked(text: str) -> str:
