@@ -78,7 +78,7 @@ URL, KEY = "url", "key"
 
 
 class WebhookUrl(Base):
-    """One secret URL or write key of a source: the live one, one in its grace period, or one that has ended."""
+    """One secret URL or write key of a source: the live one, one in its grace period, or one that ended."""
 
     __tablename__ = "webhook_urls"
     __table_args__ = NEVER_REUSED

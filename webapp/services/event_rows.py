@@ -32,8 +32,8 @@ def insert_events(connection: Connection, rows: list[Row]) -> Counter[int]:
     for source_id, group in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
         waiting = list(group)
         while waiting:
-            # The driver lets go of Python's lock at every statement, and then queues for it behind the threads
-            # that answer calls; so many rows go into one. Powers of two, so that it knows them again.
+            # The driver lets go of Python's lock at every statement, and then queues for it behind the
+            # threads that answer calls; so many rows go into one. Powers of two: it knows them again.
             count = min(LARGEST, 1 << (len(waiting).bit_length() - 1))
             some, waiting = waiting[:count], waiting[count:]
             values = tuple(chain.from_iterable(some))
