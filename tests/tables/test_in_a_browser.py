@@ -49,7 +49,7 @@ def test_typing_filtering_and_sorting_swap_the_rows_and_keep_the_address(visit, 
     page.go_back()
     page.locator(".chip a").click()
     page.wait_for_url("**/customers?q=acm")
-    page.locator("tbody td").first.click()
+    page.locator("tbody td:not(.pick)").first.click()
     page.wait_for_url("**/customers/cus_*")
     assert page.locator("h1").inner_text() == "Acme"
 
@@ -152,5 +152,5 @@ def test_columns_move_and_a_view_is_kept_by_name(visit, source):
     page.locator("summary", has_text="Views").click()
     page.get_by_role("link", name="By address").click()
     page.wait_for_url("**/customers?c=email&c=country*")
-    assert page.locator("thead th").first.inner_text().strip() == "Email"
+    assert page.locator("thead th:not(.pick)").first.inner_text().strip() == "Email"
     assert not Axe().run(page).response["violations"]
