@@ -64,7 +64,10 @@ def test_a_rule_is_tested_switched_on_reviewed_and_undone(
     client, here = signed_in(app), address(engine)
     post(client, here, f"{here}/tests")
     assert "Testing…" in text(client, here)
+    part = {"HX-Request": "true"}
+    assert "HX-Refresh" not in client.get(f"{here}/run", headers=part).headers
     work(engine)
+    assert client.get(f"{here}/run", headers=part).headers["HX-Refresh"] == "true"
     assert "Would merge 1 pair, 1 ambiguous." in text(client, here)
     assert "ACME" in text(client, f"{here}/matches?of=clear")
     assert number(engine, Customer) == 5

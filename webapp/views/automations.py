@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, abort, flash, render_template, request, url_for
+from flask import Blueprint, Flask, abort, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from jobs.queue import bell
@@ -126,7 +126,11 @@ def run(uuid: str) -> ResponseReturnValue:
     automation = _rule_or_404(uuid)
     if not is_part():
         return _to(automation, "run")
-    return render_template("automations/_run.html", **_progress(automation))
+    context = _progress(automation)
+    answer = make_response(render_template("automations/_run.html", **context))
+    if not context["running"]:  # it has just ended, and every number of the page is another
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 @bp.post("/<uuid>/run/cancellation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, flash, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Engine, select
 
@@ -112,7 +112,7 @@ def _index(source: Source, kind: str = "", error: str = "") -> str:
     )
 
 
-def _page(source: Source, file: BillingFile, columns: list[str] | None = None, error: str = "") -> str:
+def _page(source: Source, file: BillingFile, columns: list[str] | None = None, error: str = "") -> Response:
     context: dict[str, Any] = {"file": file, "error": error, "columns": columns or file.columns}
     if file.state == CHOOSING:
         context |= {
@@ -124,7 +124,10 @@ def _page(source: Source, file: BillingFile, columns: list[str] | None = None, e
         query = select(RefusedRow).where(RefusedRow.file_id == file.id).order_by(RefusedRow.id).limit(SHOWN)
         context["refused"] = db.session.scalars(query).all()
     template = "billing_files/_file.html" if is_part() else "billing_files/show.html"
-    return render_template(template, **context, **frame(source, "settings"))
+    answer = make_response(render_template(template, **context, **frame(source, "settings")))
+    if is_part() and not file.busy:  # it has just ended, and the tabs count other rows
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 def _choices(file: BillingFile) -> list[list[tuple[str, str]]]:
