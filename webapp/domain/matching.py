@@ -108,7 +108,8 @@ def domain_of(address: str | None) -> str:
         return ""
     try:
         host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        host = host.rstrip(".").encode("idna").decode()
+        host = host.rstrip(".")
+        host = host if host.isascii() else host.encode("idna").decode()
     except (ValueError, UnicodeError):
         return ""
     host = host.removeprefix("www.")

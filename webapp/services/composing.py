@@ -28,13 +28,15 @@ from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import searchable
 
 
-def compose(connection: Connection, customer_ids: Iterable[int]) -> None:
+def compose(
+    connection: Connection, customer_ids: Iterable[int], contacts: Mapping[int, int] | None = None
+) -> None:
     """Write customers as all that stands behind them has it; those that come out as they are stay untouched.
 
     Args:
         connection: in a transaction that holds the locks of the sources that stand behind them.
-        customer_ids: any; those that nothing stands behind are passed over. Their number of contacts is kept
-            elsewhere (`contact_counts.py`).
+        customer_ids: any; those that nothing stands behind are passed over.
+        contacts: of some of them the number of contacts; that of others is kept by `contact_counts.py`.
     """
     behind = behind_customers(connection, customer_ids)
     if not behind:
@@ -42,10 +44,12 @@ def compose(connection: Connection, customer_ids: Iterable[int]) -> None:
     origins = [row.origin_uuid for rows in behind.values() for row in rows]
     edits = edits_of(connection, "customer", origins)
     paid = revenue.of_origins(connection, origins)
+    numbers = contacts or {}
     moment = now()
     changed = []
     for row in select_in(connection, select(Customer.__table__), Customer.id, behind):
         columns = _columns(behind[row.id], edits, paid, moment)
+        columns["contacts"] = numbers.get(row.id, row.contacts)
         if not all(alike(getattr(row, name), value) for name, value in columns.items()):
             changed.append({"id": row.id, **columns, "updated_at": moment})
     update_by_id(connection, Customer, changed)

@@ -31,7 +31,10 @@ Pair = tuple[str, str]
 
 
 def compose_contacts(
-    connection: Connection, customer_ids: Iterable[int], uuids: Iterable[str] | None = None
+    connection: Connection,
+    customer_ids: Iterable[int],
+    uuids: Iterable[str] | None = None,
+    counting: bool = True,
 ) -> None:
     """Show each human of some customers once, with what every source tells, in the caller's transaction.
 
@@ -39,6 +42,7 @@ def compose_contacts(
         connection: holds the locks of the sources that stand behind the customers.
         customer_ids: whose contacts.
         uuids: only these contacts and those that are, were or may be the same human; None: all.
+        counting: whether their customers' numbers of contacts follow; else the caller writes them.
     """
     ids = set(customer_ids)
     if not ids:
@@ -63,7 +67,8 @@ def compose_contacts(
             shown = (columns["within_id"] is None) - (before.within_id is None)
             counts[before.customer_id] = counts.get(before.customer_id, 0) + shown
     update_by_id(connection, Contact, changed)
-    contact_counts.add(connection, counts, moment)
+    if counting:
+        contact_counts.add(connection, counts, moment)
 
 
 def in_order_of(connection: Connection, rows: Sequence[Any]) -> list[Any]:

@@ -56,13 +56,18 @@ def moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[int, int]
     return changes
 
 
-def again(connection: Connection, customer_ids: Iterable[int]) -> None:
-    """Count the contacts of some customers anew. Those that stand within another contact are not shown."""
+def of(connection: Connection, customer_ids: Iterable[int]) -> dict[int, int]:
+    """How many contacts some customers have, counted. Those that stand within another one are not shown."""
     ids = set(customer_ids)
     shown = select(Contact.customer_id, func.count().label("number")).where(Contact.within_id.is_(None))
     rows = select_in(connection, shown.group_by(Contact.customer_id), Contact.customer_id, ids)
-    number = {row.customer_id: row.number for row in rows}
-    said = select_in(connection, select(Customer.id, Customer.contacts), Customer.id, ids)
-    wrong = [row for row in said if row.contacts != number.get(row.id, 0)]
-    fresh = [{"id": row.id, "contacts": number.get(row.id, 0), "updated_at": now()} for row in wrong]
+    return dict.fromkeys(ids, 0) | {row.customer_id: row.number for row in rows}
+
+
+def again(connection: Connection, customer_ids: Iterable[int]) -> None:
+    """Count the contacts of some customers anew."""
+    number = of(connection, customer_ids)
+    said = select_in(connection, select(Customer.id, Customer.contacts), Customer.id, number)
+    wrong = [row for row in said if row.contacts != number[row.id]]
+    fresh = [{"id": row.id, "contacts": number[row.id], "updated_at": now()} for row in wrong]
     update_by_id(connection, Customer, fresh)

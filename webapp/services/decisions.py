@@ -93,14 +93,25 @@ def write(
         by: who decides.
         at: when it was decided; now unless told.
     """
-    said: dict[str, Any] = {
-        "entity": entity,
-        "kind": kind,
-        "automation_id": by.automation_id,
-        "user_id": by.user_id,
-    }
-    said |= {"why": dict(by.why), "created_at": now() if at is None else at}
-    rows = [said | _columns("primary", primary) | _columns("other", other) for primary, other in pairs]
+    write_each(connection, entity, kind, [(primary, other, by) for primary, other in pairs], at)
+
+
+def write_each(
+    connection: Connection,
+    entity: str,
+    kind: str,
+    decided: Iterable[tuple[End, End, By]],
+    at: int | None = None,
+) -> None:
+    """As `write`: the primary and the other one of each, and who decides it."""
+    said = {"entity": entity, "kind": kind, "created_at": now() if at is None else at}
+    rows = [
+        said
+        | {"automation_id": by.automation_id, "user_id": by.user_id, "why": dict(by.why)}
+        | _columns("primary", primary)
+        | _columns("other", other)
+        for primary, other, by in decided
+    ]
     if rows:
         connection.execute(insert(Decision), rows)
 

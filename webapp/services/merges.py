@@ -5,7 +5,7 @@ All work in the caller's transaction, which holds the locks of all sources invol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, case, or_, select
@@ -36,22 +36,32 @@ def merge(connection: Connection, pairs: Sequence[tuple[str, str]], by: By) -> N
     Raises:
         CannotMerge: an origin stands behind no customer, or both behind one already.
     """
+    merge_each(connection, dict.fromkeys(pairs, by))
+
+
+def merge_each(connection: Connection, pairs: Mapping[tuple[str, str], By]) -> None:
+    """As `merge`, each pair with who decides it.
+
+    Args:
+        pairs: uuids of origins, (any of the primary customer, any of the other one), as if one after another.
+    """
     leaders = _leaders(connection, {origin for pair in pairs for origin in pair})
     rows, together = _chosen(leaders, pairs)
     ends = decisions.ends(connection, leaders.values())
-    decided = [(ends[one.origin_uuid], ends[other.origin_uuid]) for one, other in rows]
-    decisions.write(connection, "customer", MERGE, decided, by)
+    decided = [(ends[one.origin_uuid], ends[other.origin_uuid], by) for one, other, by in rows]
+    decisions.write_each(connection, "customer", MERGE, decided)
     _reunite(connection, together)
-    settle(connection, {row.origin_uuid for pair in rows for row in pair})
+    settle(connection, {row.origin_uuid for one, other, _ in rows for row in (one, other)})
 
 
 def _chosen(
-    leaders: dict[str, Any], pairs: Sequence[tuple[str, str]]
-) -> tuple[list[tuple[Any, Any]], dict[int, int]]:
+    leaders: dict[str, Any], pairs: Mapping[tuple[str, str], By]
+) -> tuple[list[tuple[Any, Any, By]], dict[int, int]]:
     """Which data source customers decisions are to name, and whom each customer goes to.
 
     Returns:
-        Rows of the primary and the other one; by the id of a customer that of the one which leads it then.
+        Rows of the primary and the other one, and who decides; by the id of a customer that of the one which
+        leads it then.
     """
     goes_to: dict[int, int] = {}
     leading = {row.customer_id: row for row in leaders.values()}
@@ -62,14 +72,14 @@ def _chosen(
         return customer_id
 
     rows = []
-    for one, other in pairs:
+    for (one, other), by in pairs.items():
         if one not in leaders or other not in leaders:
             raise CannotMerge("One of these customers is no longer there. Nothing was merged.")
         if leaders[one].customer_id == leaders[other].customer_id:
             raise CannotMerge("These are one customer already.")
         primary, second = head(leaders[one].customer_id), head(leaders[other].customer_id)
         if primary != second:  # else an earlier pair has brought them together
-            rows.append((leading[primary], leading[second]))
+            rows.append((leading[primary], leading[second], by))
             goes_to[second] = primary
     return rows, {id: head(id) for id in leading}
 

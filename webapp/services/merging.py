@@ -43,11 +43,11 @@ def settle(
     left = set(lost)
     rows, pairs = around(connection, set(origins), left | set(changed))
     regrouped = _move(connection, in_groups(rows.values(), pairs)) | left
-    compose_contacts(connection, regrouped)
-    contact_counts.again(connection, regrouped)
+    compose_contacts(connection, regrouped, counting=False)
     before = {row.customer_id for row in rows.values()} | left
     standing = set(_stands(connection, before | regrouped))
-    compose(connection, standing)
+    # Counts go with the rest: a customer's row has many indexes, so it is written once.
+    compose(connection, standing, contact_counts.of(connection, regrouped & standing))
     delete_in(connection, Customer, Customer.id, before - standing)
     return regrouped
 

@@ -12,16 +12,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from webapp.database import begin
+from webapp.database import CROWDED, begin
 from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, now
 from webapp.models.automation import OPEN
 from webapp.models.merging import MERGE
 from webapp.services import merges
 from webapp.services.automations import keys, working
 from webapp.services.locks import lock_sources
+from webapp.services.pacing import Batch, Pace, collecting_later
 from webapp.services.projection import never
 
-PAGE = {"sqlite": 300, "postgresql": 2000}
 STALLED_AFTER = 8_000_000
 """Microseconds without a sign of life after which a run has lost its worker."""
 TEST, APPLY, UNDO = "test", "apply", "undo"
@@ -80,17 +80,20 @@ def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> Non
     Args:
         stop: asked between pages; True leaves the rest to the next call.
     """
+    pace = Pace(engine.dialect.name)
     while not stop():
-        with begin(engine) as connection:
+        with pace.batch() as batch, collecting_later(), begin(engine) as connection:
+            batch.begun(connection.info.get(CROWDED, False))
             lock_sources(connection)
             row = connection.execute(
                 select(AutomationRun.__table__).where(AutomationRun.id == run_id).with_for_update()
             ).first()
-            if row is None or row.state not in OPEN or _step(connection, row):
+            if row is None or row.state not in OPEN or _step(connection, row, batch):
                 return
+        pace.rest()
 
 
-def _step(connection: Connection, run: Any) -> bool:
+def _step(connection: Connection, run: Any, batch: Batch) -> bool:
     """One page; whether the pass is finished."""
     automation = connection.execute(
         select(Automation.__table__).where(Automation.id == run.automation_id)
@@ -99,20 +102,25 @@ def _step(connection: Connection, run: Any) -> bool:
         _begin(connection, run)
         return False
     if run.phase == UNDOING:
-        return _undo(connection, run)
-    rows = _page(connection, run)
+        return _undo(connection, run, batch)
+    rows = _page(connection, run, batch.size)
+    batch.worked = len(rows)
     if not rows and run.phase == KEYS:
         _move(connection, run, phase=MATCHING, cursor=0)
         return False
     if not rows:
+        _move(connection, run, result=_counted(connection, run))
         _finish(connection, run)
         return True
     if run.phase == KEYS:
         keys.refresh(connection, rows, automation.keys)
         result = run.result
     else:
-        found = working.apply(connection, automation, [row.id for row in rows], merging=run.kind == APPLY)
-        result = _counted(connection, run, {each.row.id for each in found if not each.ambiguous})
+        looked = working.apply(connection, automation, [row.id for row in rows], merging=run.kind == APPLY)
+        result = {
+            "pairs": run.result.get("pairs", 0) + looked.merged + looked.clear,
+            "ambiguous": run.result.get("ambiguous", 0) + looked.ambiguous,
+        }
     _move(connection, run, cursor=rows[-1].id, done=run.done + len(rows), result=result)
     return False
 
@@ -129,31 +137,31 @@ def _begin(connection: Connection, run: Any) -> None:
     _move(connection, run, phase=KEYS, total=everybody + segment, result={"pairs": 0, "ambiguous": 0})
 
 
-def _page(connection: Connection, run: Any) -> list[Any]:
-    query = select(DataSourceCustomer.__table__).where(DataSourceCustomer.id > run.cursor)
+def _page(connection: Connection, run: Any, limit: int) -> list[Any]:
+    query = select(DataSourceCustomer.__table__)
     if run.phase == MATCHING:
-        query = query.where(DataSourceCustomer.kind != "billing")
-    limit = PAGE[connection.dialect.name]
+        query = select(DataSourceCustomer.id).where(DataSourceCustomer.kind != "billing")
+    query = query.where(DataSourceCustomer.id > run.cursor)
     return list(connection.execute(query.order_by(DataSourceCustomer.id).limit(limit)).all())
 
 
-def _counted(connection: Connection, run: Any, clear: set[int]) -> dict[str, int]:
-    """Counts of what a pass found: what it merged, or noted as clear; what it noted as ambiguous."""
+def _counted(connection: Connection, run: Any) -> dict[str, int]:
+    """Counts of what a pass leaves noted. On the way it adds up, and others may take from it meanwhile."""
     noted = select(func.count()).where(Match.automation_id == run.automation_id)
-    ambiguous = connection.scalar(noted.where(Match.ambiguous)) or 0
+    counts = {"ambiguous": connection.scalar(noted.where(Match.ambiguous)) or 0}
     if run.kind == TEST:
-        return {"pairs": connection.scalar(noted.where(~Match.ambiguous)) or 0, "ambiguous": ambiguous}
-    return {"pairs": run.result.get("pairs", 0) + len(clear), "ambiguous": ambiguous}
+        counts["pairs"] = connection.scalar(noted.where(~Match.ambiguous)) or 0
+    return run.result | counts
 
 
 def _of_rule(automation_id: int) -> tuple[Any, ...]:
     return (Decision.automation_id == automation_id, Decision.kind == MERGE, Decision.entity == "customer")
 
 
-def _undo(connection: Connection, run: Any) -> bool:
-    limit = PAGE[connection.dialect.name]
-    query = select(Decision.id).where(*_of_rule(run.automation_id)).order_by(Decision.id).limit(limit)
+def _undo(connection: Connection, run: Any, batch: Batch) -> bool:
+    query = select(Decision.id).where(*_of_rule(run.automation_id)).order_by(Decision.id).limit(batch.size)
     ids = connection.scalars(query).all()
+    batch.worked = len(ids)
     if not ids:
         _finish(connection, run)
         return True

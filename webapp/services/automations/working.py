@@ -6,7 +6,9 @@ is being merged. What changed is found by its mark, never by time, so nothing th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
@@ -21,6 +23,20 @@ from webapp.services.projection import never
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
 
 PAGE = {"sqlite": 200, "postgresql": 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of a look at some customers.
+
+    Attributes:
+        merged: pairs that were.
+        clear, ambiguous: how many more matches are noted than before, of either kind; fewer below zero.
+    """
+
+    merged: int
+    clear: int
+    ambiguous: int
 
 
 def waits(engine: Engine) -> bool:
@@ -69,7 +85,7 @@ def _look_at(connection: Connection, rows: Sequence[Any]) -> None:
     update_by_id(connection, DataSourceCustomer, [{"id": row.id, "unmatched": False} for row in rows])
 
 
-def apply(connection: Connection, automation: Any, ids: Sequence[int], merging: bool = True) -> list[Found]:
+def apply(connection: Connection, automation: Any, ids: Sequence[int], merging: bool = True) -> Looked:
     """Let a rule look at some data source customers of either side, in the caller's transaction.
 
     Args:
@@ -77,25 +93,26 @@ def apply(connection: Connection, automation: Any, ids: Sequence[int], merging: 
         ids: of data source customers whose match keys are as they should be. Of billing ones those of Segment
             that share a value are looked at.
         merging: whether clear matches are merged; else all are noted only.
-
-    Returns:
-        What was found.
     """
     concerned = set(ids) | _sharing(connection, automation, ids)
     found = matching.find(connection, automation, concerned)
-    delete_in_rule(connection, automation.id, concerned)
+    forgotten = delete_in_rule(connection, automation.id, concerned)
     clear = [each for each in found if not each.ambiguous] if merging else []
     _merge(connection, automation, clear)
     done = {each.row.id for each in clear}
-    _note(connection, automation, [each for each in found if each.row.id not in done])
-    return found
+    noted = [each for each in found if each.row.id not in done]
+    _note(connection, automation, noted)
+    more = Counter(each.ambiguous for each in noted)
+    more.subtract(forgotten)
+    return Looked(len(clear), more[False], more[True])
 
 
-def delete_in_rule(connection: Connection, automation_id: int, ids: Iterable[int]) -> None:
-    """Forget what a rule noted of some customers of Segment."""
-    query = select(Match.id).where(Match.automation_id == automation_id)
+def delete_in_rule(connection: Connection, automation_id: int, ids: Iterable[int]) -> Counter[bool]:
+    """Forget what a rule noted of some customers of Segment; how many matches, by whether ambiguous."""
+    query = select(Match.id, Match.ambiguous).where(Match.automation_id == automation_id)
     rows = select_in(connection, query, Match.data_source_customer_id, ids)
     delete_in(connection, Match, Match.id, [row.id for row in rows])
+    return Counter(row.ambiguous for row in rows)
 
 
 def _sharing(connection: Connection, automation: Any, ids: Sequence[int]) -> set[int]:
@@ -117,13 +134,12 @@ def _merge(connection: Connection, automation: Any, clear: Sequence[Found]) -> N
     query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid)
     ids = [each.candidate[0] for each in clear]
     billing = {row.id: row.origin_uuid for row in select_in(connection, query, DataSourceCustomer.id, ids)}
-    by_keys: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    pairs = {}
     for each in clear:
         candidate, matched = each.candidate
-        by_keys.setdefault(tuple(matched), []).append((billing[candidate], each.row.origin_uuid))
-    for what, pairs in by_keys.items():
-        by = merges.By(automation_id=automation.id, why={"keys": list(what)})
-        merges.merge(connection, pairs, by)
+        by = merges.By(automation_id=automation.id, why={"keys": matched})
+        pairs[billing[candidate], each.row.origin_uuid] = by
+    merges.merge_each(connection, pairs)
 
 
 def _note(connection: Connection, automation: Any, found: Sequence[Found]) -> None:
