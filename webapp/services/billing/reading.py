@@ -22,6 +22,7 @@ from webapp.services.billing import files
 from webapp.services.billing.records import CustomerChange, put_customers
 from webapp.services.billing.subscriptions import PlanTold, SubscriptionTold, put_plans, put_subscriptions
 from webapp.services.locks import lock_sources
+from webapp.services.pacing import collecting_later
 from webapp.services.projection import never
 from webapp.services.rows import select_in
 
@@ -69,7 +70,7 @@ def _read(engine: Engine, file: Any, rows: Iterator[Numbered], stop: Callable[[]
     at = file.rows
     while not stop():
         page = list(itertools.islice(rows, PAGE[engine.dialect.name]))
-        with begin(engine) as connection:
+        with collecting_later(), begin(engine) as connection:
             lock_sources(connection)
             now_there = _file(connection, file.id)
             if now_there is None or now_there.rows != at or not _goes_on(connection, now_there):

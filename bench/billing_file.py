@@ -1,0 +1,109 @@
+"""How quickly a billing CSV with errors in it is read, and how much memory that takes.
+
+`.venv/bin/python -m bench.billing_file [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from bench import common
+from tests import factories
+from tests.conftest import ROOT, environment_of
+from webapp.config import Settings
+from webapp.database import begin, make_engine
+from webapp.models import BillingFile, Source
+from webapp.services.billing import files, reading, uploads
+
+BAD = 50
+"""Of so many rows one is wrong."""
+HEADING = "Customer ID,Name,E-mail,Website,Country,City,Seats,Tier"
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--read"]:
+        read(int(sys.argv[2]))
+        return
+    asked = common.arguments(__doc__, 500_000, "rows of the file").parse_args()
+    with common.installation(asked.database) as settings:
+        engine = common.emptied(settings)
+        file_id = upload(engine, settings, asked.rows)
+        engine.dispose()
+        results = {
+            "bench": "billing_file",
+            "database": common.name_of(settings.database_url),
+            "machine": common.machine(),
+            "rows": asked.rows,
+            **_measured(settings, file_id),
+        }
+    results["lines"] = [
+        common.line("Billing file, rows/s", f"{results['rate']:,}"),
+        common.line("Billing file, memory of the worker", f"{results['peak_mib']:.0f} MiB", "< 300 MB"),
+    ]
+    print(
+        f"{results['database']}, {asked.rows:,} rows, {results['refused']:,} of them refused: "
+        f"{results['rate']:,} rows/s, {results['peak_mib']:.0f} MiB"
+    )
+    common.report(asked.json, results)
+
+
+def upload(engine: Engine, settings: Settings, rows: int) -> int:
+    """Have a made-up file of customers wait to be read; its id."""
+    with begin(engine) as connection:
+        source_id = factories.source(connection, "Billing", kind="billing", policy="", applied_policy="")
+    path: Path = files.new_folder(settings) / "0"
+    with path.open("w") as text:
+        text.write(HEADING + "\n")
+        text.writelines(row(n) for n in range(1, rows + 1))
+    with Session(engine) as session:
+        source = session.get_one(Source, source_id)
+        size = path.stat().st_size
+        file = uploads.take_in(session, source, "customers", "customers.csv", path, size, None)
+        uploads.begin(session, source, file, file.columns, None)
+        return file.id
+
+
+def row(n: int) -> str:
+    """One line: of every `BAD` one has no external id, or an e-mail address that is none."""
+    name = "" if n % (2 * BAD) == 0 else f"cus_{n}"
+    email = "nobody" if n % (2 * BAD) == BAD else f"office{n}@company{n}.example"
+    return f'{name},"Company {n}, Inc.",{email},https://company{n}.example,DE,City {n % 2000},{n % 500},pro\n'
+
+
+def read(file_id: int) -> None:
+    """What a worker does, in a process of its own; prints seconds and memory as JSON."""
+    settings = Settings.from_env()
+    engine = make_engine(settings)
+    started = time.perf_counter()
+    reading.run(engine, file_id, settings=settings)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mib": peak}))
+
+
+def _measured(settings: Settings, file_id: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.billing_file", "--read", str(file_id)]
+    environment = {**os.environ, **environment_of(settings)}
+    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    run = json.loads(done.stdout.splitlines()[-1])
+    engine = make_engine(settings)
+    with engine.connect() as connection:
+        file = connection.execute(select(BillingFile.__table__).where(BillingFile.id == file_id)).one()
+    engine.dispose()
+    if file.state != "done" or file.refused != file.rows // BAD:
+        sys.exit(f"The file is {file.state}, with {file.refused:,} of {file.rows:,} rows refused.")
+    return run | {"rate": round(file.rows / run["seconds"]), "added": file.added, "refused": file.refused}
+
+
+if __name__ == "__main__":
+    main()
