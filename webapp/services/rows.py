@@ -109,7 +109,7 @@ def _update_changed(
         if before is None:
             new.append(row)
             continue
-        now = [json_dumps(row[name]) if name in documents else row[name] for name in compared]
+        now = [_as_text(row[name]) if name in documents else row[name] for name in compared]
         differ = tuple(name for name, a, b in zip(compared, before, now, strict=True) if a != b)
         if differ:
             changed.setdefault((*differ, moment), []).append(row)
@@ -117,6 +117,11 @@ def _update_changed(
         values = _as_tuples(model, (*names, key), some)
         connection.exec_driver_sql(_update(model, names, key), values)
     return new
+
+
+def _as_text(document: Any) -> str | None:
+    """A JSON column as SQLite holds it."""
+    return None if document is None else json_dumps(document)
 
 
 @lru_cache(maxsize=256)
@@ -194,7 +199,7 @@ def _as_tuples(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, An
     values = list(map(itemgetter(*columns), rows))
     documents = [n for n, name in enumerate(columns) if isinstance(model.__table__.c[name].type, JSON)]
     for n in documents:
-        values = [(*v[:n], None if v[n] is None else json_dumps(v[n]), *v[n + 1 :]) for v in values]
+        values = [(*v[:n], _as_text(v[n]), *v[n + 1 :]) for v in values]
     return values
 
 
