@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
 from tests.merging.test_merging import billing, origin
 from tests.projection.support import drain, make_source, receive
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Automation, AutomationRun, Customer, Decision, Match, now
-from webapp.services import merges
+from webapp.services import merges, pacing
 from webapp.services.automations import runs, working
 from webapp.services.billing.records import CustomerChange, put_customers
 
@@ -29,14 +29,17 @@ def rule(engine: Engine, **columns: Any) -> int:
         return connection.scalar(select(Automation.id)) or 0
 
 
-def run(engine: Engine, automation_id: int, kind: str) -> dict[str, int]:
-    """A whole pass; what it counted."""
+def asked(engine: Engine, automation_id: int, kind: str) -> int:
+    """A pass that nobody has begun; its id."""
     with begin(engine) as connection:
         row = {"automation_id": automation_id, "kind": kind, "state": "queued", "created_at": now()}
-        started = AutomationRun.__table__.insert().values(
-            phase="", cursor=0, done=0, total=0, result={}, **row
-        )
-        run_id = connection.execute(started.returning(AutomationRun.__table__.c.id)).scalar_one()
+        started = insert(AutomationRun).values(phase="", cursor=0, done=0, total=0, result={}, **row)
+        return connection.execute(started.returning(AutomationRun.id)).scalar_one()
+
+
+def run(engine: Engine, automation_id: int, kind: str) -> dict[str, int]:
+    """A whole pass; what it counted."""
+    run_id = asked(engine, automation_id, kind)
     runs.run(engine, run_id)
     with engine.connect() as connection:
         ended = connection.execute(select(AutomationRun.__table__).where(AutomationRun.id == run_id)).one()
@@ -135,3 +138,31 @@ def test_a_condition_keeps_the_rule_from_others(engine: Engine, settings: Settin
     condition = {"field": "custom.plan", "operator": "is", "value": "PRO"}
     automation_id = rule(engine, keys=["name"], conditions=[condition])
     assert run(engine, automation_id, runs.APPLY) == {"pairs": 1, "ambiguous": 0}
+
+
+@pytest.mark.parametrize("kind", [runs.TEST, runs.APPLY])
+def test_the_counts_of_a_pass_add_up_page_by_page(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Though a page looks at customers of other pages too, each match is counted once."""
+    for name in ("LEAST", "FIRST", "MOST"):
+        monkeypatch.setattr(pacing, name, 1)
+    segment = make_source(engine)
+    told = [("a", "Acme"), ("b", "ACME GmbH"), ("c", "Beta"), ("d", "acme")]
+    receive(engine, segment, [company(key, name=name) for key, name in told])
+    drain(engine, settings, segment)
+    billing(engine, CustomerChange("1", {"name": "Acme Ltd."}), CustomerChange("2", {"name": "Beta"}))
+    run_id = asked(engine, rule(engine, keys=["name"]), kind)
+    counted: list[Any] = []
+
+    def note() -> bool:
+        with engine.connect() as connection:
+            result = connection.scalar(select(AutomationRun.result).where(AutomationRun.id == run_id))
+        counted.append(result)
+        return False
+
+    runs.run(engine, run_id, stop=note)
+    assert note() is False
+    *_, before_the_last_look, last = counted
+    assert before_the_last_look == last == {"pairs": 1, "ambiguous": 3}
+    assert {"pairs": 0, "ambiguous": 0} in counted
