@@ -22,7 +22,7 @@ from webapp.domain.segment import Reading
 from webapp.failpoints import reach
 from webapp.models import Event, Source, Sync, now
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
-from webapp.services import path_counts
+from webapp.services import locks, path_counts
 from webapp.services.folding import Folded, fold_into
 from webapp.services.pacing import MOST_BYTES, Batch, Pace, collecting_later, within
 from webapp.services.placing import Placing
@@ -143,9 +143,8 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
 
 def lock(connection: Connection, source_id: int) -> Row[Any] | None:
     """The source's row, locked until the transaction ends; None when it is gone or being deleted."""
-    # `key_share`: the webhook inserts events meanwhile, whose foreign keys look at the same row.
-    wanted = select(Source.__table__).where(Source.id == source_id)
-    row = connection.execute(wanted.with_for_update(key_share=True)).first()
+    locks.lock_one(connection, source_id)
+    row = connection.execute(select(Source.__table__).where(Source.id == source_id)).first()
     return row if row is not None and row.state == "active" else None
 
 

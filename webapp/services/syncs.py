@@ -18,7 +18,7 @@ from webapp.database import CROWDED, begin
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
-from webapp.services import attribute_changes, deletion, detaching, packing, rebuild, resync
+from webapp.services import attribute_changes, deletion, detaching, locks, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.neighbours import Neighbours
 from webapp.services.pacing import Batch, Pace, collecting_later
@@ -116,6 +116,7 @@ def request_cancel(session: Session, sync: Sync) -> None:
 
 def request_deletion(session: Session, source: Source, user_id: int | None = None) -> Sync:
     """Hide a source at once and ask for its erasure. The caller commits, then rings the queue."""
+    locks.lock_one(session, source.id)
     session.execute(select(Source.id).where(Source.id == source.id).with_for_update())
     session.refresh(source)
     running = open_sync(session, source.id)
@@ -189,7 +190,7 @@ def _claimed(connection: Connection, sync_id: int) -> Any | None:
     source_id = connection.scalar(select(Sync.source_id).where(Sync.id == sync_id))
     if source_id is None:
         return None
-    connection.execute(select(Source.id).where(Source.id == source_id).with_for_update(key_share=True))
+    locks.lock_one(connection, source_id)
     sync = connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
     if sync is None or sync.state not in OPEN:
         return None
