@@ -78,7 +78,7 @@ def test_the_box_in_the_head_stands_for_the_page_without_a_script(browser_of, ci
 
 
 def test_all_of_a_view_are_those_that_its_search_and_filters_leave(browser_of, cities):
-    """ "All 30 of this view" means just these, on every page of them."""
+    """What “All 30 of this view” says is what is changed, on every page of it."""
     client = browser_of()
     address = "/customers?f=country:is:DE"
     assert texts(soup(client, address), ".bulk .check") == ["All 30 customers of this view"]

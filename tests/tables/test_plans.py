@@ -110,7 +110,7 @@ def test_a_filter_for_one_value_is_answered_by_its_index(filled, monkeypatch):
 
 
 def test_a_text_in_a_column_of_few_values_is_found_by_these(filled, monkeypatch):
-    """"City contains 12" reads the cities and their customers, not all customers."""
+    """A filter “City contains 12” reads the cities and their customers, not all customers."""
     connection, source_id = filled
     long = factories.customer(connection, source_id, "long", city="x" * 300 + "city 1999")
     scope = scope_of(connection, CUSTOMERS, f=["city:contains:CITY 1999"], sort="zip", size="100")
