@@ -21,13 +21,15 @@ from webapp.domain.composing import (
     groups,
     in_order,
 )
-from webapp.models import Contact, DataSourceCustomer, now
+from webapp.models import Contact, DataSourceCustomer, Decision, now
 from webapp.services import contact_counts, decisions
 from webapp.services.composing import edits_of
 from webapp.services.contact_rows import TOLD, names, own_values
 from webapp.services.rows import chunks, select_in, update_by_id
 
 Pair = tuple[str, str]
+LARGE = 1000
+"""Contacts of a customer from which on only those that have to do with others are looked at."""
 
 
 def compose_contacts(
@@ -47,10 +49,7 @@ def compose_contacts(
     ids = set(customer_ids)
     if not ids:
         return
-    if uuids is None:
-        rows = select_in(connection, select(Contact.__table__), Contact.customer_id, ids)
-    else:
-        rows = _around(connection, ids, set(uuids))
+    rows = _all(connection, ids) if uuids is None else _around(connection, ids, set(uuids))
     if not rows:
         return
     standing = _standing(connection, {row.origin_uuid for row in rows})
@@ -82,6 +81,34 @@ def in_order_of(connection: Connection, rows: Sequence[Any]) -> list[Any]:
     _, pairs = decisions.reached(connection, "contact", by_uuid)
     order = in_order(_teller(row, standing, followers(pairs)) for row in rows)
     return sorted((by_uuid[teller.uuid] for teller in order), key=lambda row: row.within_id is not None)
+
+
+def _all(connection: Connection, customer_ids: set[int]) -> list[Any]:
+    """All contacts of some customers; of those with many only those that may be others than they are."""
+    sizes = select(Contact.customer_id, func.count().label("number")).group_by(Contact.customer_id)
+    counted = select_in(connection, sizes, Contact.customer_id, customer_ids)
+    large = {row.customer_id for row in counted if row.number > LARGE}
+    rows = select_in(connection, select(Contact.__table__), Contact.customer_id, customer_ids - large)
+    return rows + _around(connection, large, _concerned(connection, large)) if large else rows
+
+
+def _concerned(connection: Connection, customer_ids: set[int]) -> set[str]:
+    """Contacts of some customers that show, or are to show, more than their own source's word.
+
+    Who people edited does so already.
+    """
+    query = select(Contact.uuid)
+    showing = or_(Contact.own.is_not(None), Contact.within_id.is_not(None))
+    found = select_in(connection, query.where(showing), Contact.customer_id, customer_ids)
+    for end in (Decision.primary_now, Decision.other_now):
+        decided = query.join(Decision, end == Contact.uuid).where(Decision.entity == "contact")
+        found += select_in(connection, decided, Contact.customer_id, customer_ids)
+    shared = _with_several_sources(connection, customer_ids)
+    (email, _) = _emails(connection)
+    told = select(email.label("email")).where(Contact.email.is_not(None)).group_by(Contact.customer_id, email)
+    told = told.having(func.min(Contact.source_id) != func.max(Contact.source_id))
+    emails = {row.email for row in select_in(connection, told, Contact.customer_id, shared)}
+    return {row.uuid for row in (*found, *_with_emails(connection, query, shared, emails))}
 
 
 def _around(connection: Connection, customer_ids: set[int], uuids: set[str]) -> list[Any]:
@@ -118,14 +145,20 @@ def _with_emails(
     """The contacts of some customers of whom some source tells one of some e-mails."""
     if not customer_ids:
         return []
-    columns: tuple[Any, ...] = (Contact.email, Contact.own["email"].as_string())
-    if connection.dialect.name == "postgresql":  # as SQLite does it, and as `_email` does
-        columns = tuple(collate(column, "C") for column in columns)
     found = []
     for chunk in chunks(sorted(emails)):
-        told = or_(*(func.lower(column).in_(chunk) for column in columns))
+        told = or_(*(email.in_(chunk) for email in _emails(connection)))
         found += select_in(connection, query.where(told), Contact.customer_id, customer_ids)
     return found
+
+
+def _emails(connection: Connection) -> tuple[Any, Any]:
+    """The e-mails that a contact shows and that its source tells, as `_email` compares them."""
+    columns: tuple[Any, ...] = (Contact.email, Contact.own["email"].as_string())
+    if connection.dialect.name == "postgresql":  # so that it changes the letters A to Z only, as SQLite does
+        columns = tuple(collate(column, "C") for column in columns)
+    shown, told = (func.lower(column) for column in columns)
+    return shown, told
 
 
 def _standing(connection: Connection, origins: Iterable[str]) -> dict[str, Any]:

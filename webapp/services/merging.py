@@ -7,20 +7,27 @@ two customers were merged before an event came, or after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from webapp.domain.composing import Teller, followers, groups, in_order
 from webapp.models import Contact, Customer, DataSourceCustomer, now
 from webapp.services import contact_counts, decisions
+from webapp.services.arrays import pack
 from webapp.services.composing import compose
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.rows import delete_in, select_in, update_by_id
 from webapp.services.standing import customer_row, customer_uuids, step_down
 
 Pair = tuple[str, str]
+_MOVE = text(
+    "UPDATE contacts SET customer_id = told.goes_to, updated_at = :moment "
+    "FROM unnest(CAST(:came_from AS BIGINT[]), CAST(:origins AS TEXT[]), CAST(:goes_to AS BIGINT[])) "
+    "AS told (came_from, origin, goes_to) "
+    "WHERE contacts.customer_id = told.came_from AND contacts.origin_uuid = told.origin"
+)
 
 
 def settle(
@@ -132,7 +139,7 @@ def _move(connection: Connection, wanted: Sequence[Sequence[Any]]) -> set[int]:
     """
     ids = _customers(connection, [rows[0] for rows in wanted])
     changed, touched = [], set[int]()
-    goes_to: dict[str, int] = {}
+    moved: list[tuple[int, str, int]] = []
     for leader, *others in wanted:
         to = ids[leader.origin_uuid]
         for row in (leader, *others):
@@ -141,24 +148,31 @@ def _move(connection: Connection, wanted: Sequence[Sequence[Any]]) -> set[int]:
                 changed.append({"id": row.id, "customer_id": to, "leads": leads})
                 touched |= {row.customer_id, to}
             if row.customer_id != to:
-                goes_to[row.origin_uuid] = to
+                moved.append((row.customer_id, row.origin_uuid, to))
     update_by_id(connection, DataSourceCustomer, changed)
-    _move_contacts(connection, goes_to, touched)
+    _move_contacts(connection, moved)
     return touched
 
 
-def _move_contacts(connection: Connection, goes_to: Mapping[str, int], customer_ids: Iterable[int]) -> None:
-    if not goes_to:
-        return
-    query = select(Contact.id, Contact.origin_uuid, Contact.customer_id)
-    contacts = select_in(connection, query, Contact.customer_id, customer_ids)
+def _move_contacts(connection: Connection, moved: Sequence[tuple[int, str, int]]) -> None:
+    """Let contacts go with the data source customer that they are under.
+
+    Args:
+        moved: the id of the customer that it came from, its origin, the id of the one it goes to.
+    """
     moment = now()
-    moved = [
-        {"id": row.id, "customer_id": to, "updated_at": moment}
-        for row in contacts
-        if (to := goes_to.get(row.origin_uuid, row.customer_id)) != row.customer_id
-    ]
-    update_by_id(connection, Contact, moved)
+    if connection.dialect.name == "postgresql" and moved:
+        came_from, origins, goes_to = zip(*moved, strict=True)
+        ids = Contact.__table__.c.customer_id.type
+        told = {"came_from": pack(ids, came_from), "goes_to": pack(ids, goes_to), "moment": moment}
+        told["origins"] = pack(Contact.__table__.c.origin_uuid.type, origins)
+        connection.execute(_MOVE, told)
+    elif moved:
+        table = Contact.__table__
+        theirs = (table.c.customer_id == bindparam("b_from")) & (table.c.origin_uuid == bindparam("b_origin"))
+        rows = [{"b_from": id, "b_origin": origin, "b_to": to} for id, origin, to in moved]
+        there = {"customer_id": bindparam("b_to"), "updated_at": moment}
+        connection.execute(update(Contact).where(theirs).values(there), rows)
 
 
 def _customers(connection: Connection, leaders: Sequence[Any]) -> dict[str, int]:
