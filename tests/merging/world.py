@@ -61,7 +61,7 @@ class World:
         """Let it tell of a contact, known by the e-mail."""
         with begin(self.engine) as connection:
             put_customers(connection, self.sources["b"], [CustomerChange(external_id)])
-            under = self._origin(connection, ("b", external_id))
+            under = self.origin(connection, ("b", external_id))
             uuid = self.contacts.setdefault(values["email"], new_uuid())
             put_contacts(connection, self.sources["b"], [ContactChange(uuid, under or "", values)])
 
@@ -94,7 +94,7 @@ class World:
     def merge(self, one: Name, other: Name) -> bool:
         """Merge two customers; whether both are there and are not one already."""
         with begin(self.engine) as connection:
-            pair = (self._origin(connection, one), self._origin(connection, other))
+            pair = (self.origin(connection, one), self.origin(connection, other))
             try:
                 merges.merge(connection, [(pair[0] or "", pair[1] or "")], By())
             except merges.CannotMerge:
@@ -104,7 +104,7 @@ class World:
     def merge_in_order(self, one: Name, other: Name) -> bool:
         """Merge two customers; the one whose leader comes first in some order leads."""
         with self.engine.connect() as connection:
-            origins = [self._origin(connection, name) for name in (one, other)]
+            origins = [self.origin(connection, name) for name in (one, other)]
             stands = select(DataSourceCustomer.origin_uuid, Customer.uuid)
             stands = stands.join(Customer, Customer.id == DataSourceCustomer.customer_id)
             rows = connection.execute(stands.where(DataSourceCustomer.origin_uuid.in_(origins))).all()
@@ -128,7 +128,7 @@ class World:
     def edit(self, record: Name, values: dict[str, Any]) -> bool:
         """Set fields of the customer behind which a record stands; whether there is one."""
         with begin(self.engine) as connection:
-            origin = self._origin(connection, record)
+            origin = self.origin(connection, record)
             row = connection.execute(
                 select(DataSourceCustomer.customer_id).where(DataSourceCustomer.origin_uuid == origin)
             ).first()
@@ -180,13 +180,13 @@ class World:
 
     def _end(self, connection: Connection, name: Name) -> End:
         source_id = self.sources[name[0]]
-        origin = self._origin(connection, name) or ""
+        origin = self.origin(connection, name) or ""
         if name[0] == "b" or name[1].startswith("g"):
             return End(source_id, origin, None, origin)
         row = self._identifier(connection, name)
         return End(source_id, row.uuid, name[1].encode(), row.person_uuid or row.uuid)
 
-    def _origin(self, connection: Connection, name: Name) -> str | None:
+    def origin(self, connection: Connection, name: Name) -> str | None:
         """The uuid of a billing customer, a company, or the person that an identifier is part of."""
         source_id, key = self.sources[name[0]], name[1]
         if name[0] == "b":

@@ -38,6 +38,7 @@ from webapp.models import (
 )
 from webapp.services import attribute_indexes, audit, detaching, packing, trigrams
 from webapp.services.billing import files as billing_files
+from webapp.services.billing.subscriptions import disconnect_source
 from webapp.services.erasing import erase, passing
 from webapp.services.imports import files as imports
 from webapp.services.merging import leave
@@ -132,6 +133,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         with it.
     """
     if not sync.phase:
+        disconnect_source(connection, sync.source_id)
         total = sum(_count(connection, model, sync.source_id) for model in TABLES)
         begun = {"phase": DETACHING, "total": total, "done": 0}
         return _note(connection, sync, 0, **begun)

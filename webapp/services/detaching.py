@@ -17,6 +17,7 @@ from webapp.domain.composing import followers, in_order
 from webapp.models import Contact, Customer, DataSourceCustomer, Decision, KeptUuid
 from webapp.models.merging import MERGE
 from webapp.services import decisions
+from webapp.services.billing.subscriptions import part_connections
 from webapp.services.composing import behind_customers
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.inheriting import Heir, hand_over
@@ -45,7 +46,9 @@ def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
     origins = {row.origin_uuid for row in going}
     since = _since(connection, origins)
     _delete_decisions(connection, "customer", origins)
-    leaders = _leaders(connection, source_id, ids)
+    behind = behind_customers(connection, ids)
+    staying = {row.origin_uuid: row for rows in behind.values() for row in rows if row.source_id != source_id}
+    leaders = _leaders(connection, staying)
     _keep_uuids(connection, leaders)
     hand_over(connection, "customer", source_id, _heirs(going, leaders, since))
     contacts = _contacts(connection, ids)
@@ -54,6 +57,7 @@ def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
         connection.execute(delete(Contact).where(*theirs))
     step_down(connection, origins)
     settle(connection, lost=ids)
+    part_connections(connection, staying)
     _hand_over_contacts(connection, source_id, contacts, since)
     return len(going)
 
@@ -101,10 +105,8 @@ def _delete_decisions(connection: Connection, entity: str, origins: Iterable[str
         connection.execute(delete(Decision).where(Decision.entity == entity, ends))
 
 
-def _leaders(connection: Connection, source_id: int, customer_ids: Iterable[int]) -> dict[int, Any]:
+def _leaders(connection: Connection, staying: Mapping[str, Any]) -> dict[int, Any]:
     """By customer the data source customer that leads it once the source has gone."""
-    behind = behind_customers(connection, customer_ids)
-    staying = {row.origin_uuid: row for rows in behind.values() for row in rows if row.source_id != source_id}
     behind_others = followers(decisions.reached(connection, "customer", staying)[1])
     order = in_order(teller_of(row, behind_others) for row in staying.values())
     leaders: dict[int, Any] = {}

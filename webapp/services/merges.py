@@ -14,12 +14,14 @@ from webapp.domain.composing import groups
 from webapp.models import Contact, DataSourceCustomer, Decision, Source
 from webapp.models.merging import APART, MERGE
 from webapp.services import decisions
+from webapp.services.billing.subscriptions import part_connections
 from webapp.services.composing import behind_customers, tellers_of
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.decisions import By as By
 from webapp.services.decisions import End
 from webapp.services.merging import settle
 from webapp.services.rows import delete_in, select_in
+from webapp.services.standing import customer_ids
 
 
 class CannotMerge(ValueError):
@@ -97,10 +99,13 @@ def unmerge(connection: Connection, decision_ids: Iterable[int], by: By, remembe
     """
     query = select(Decision.__table__).where(Decision.kind == MERGE, Decision.entity == "customer")
     rows = select_in(connection, query, Decision.id, decision_ids)
+    ends = {end for row in rows for end in (row.primary_now, row.other_now)}
+    together = behind_customers(connection, customer_ids(connection, ends).values())
     delete_in(connection, Decision, Decision.id, [row.id for row in rows])
     if remember:
         decisions.write(connection, "customer", APART, [decisions.ends_of(row) for row in rows], by)
-    settle(connection, {end for row in rows for end in (row.primary_now, row.other_now)})
+    settle(connection, ends)
+    part_connections(connection, [row.origin_uuid for behind in together.values() for row in behind])
     return len(rows)
 
 
@@ -131,6 +136,7 @@ def split(connection: Connection, origins: Sequence[str], by: By) -> None:
     apart = [(ends[_first(rest).origin_uuid], ends[_first(out).origin_uuid])]
     decisions.write(connection, "customer", APART, apart, by)
     settle(connection, ends)
+    part_connections(connection, ends)
 
 
 def _tie(connection: Connection, rows: Sequence[Any], ends: dict[str, End], by: By) -> None:

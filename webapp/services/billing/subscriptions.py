@@ -204,6 +204,33 @@ def end_lone_connections(connection: Connection, uuids: Iterable[str | None]) ->
     update_by_id(connection, Subscription, [{"id": row.id, "connection_uuid": None} for row in lone])
 
 
+def disconnect_source(connection: Connection, source_id: int) -> None:
+    """Let the subscriptions of a source that goes be connected with nothing."""
+    connected = select(Subscription.__table__).where(Subscription.connection_uuid.is_not(None))
+    disconnect(connection, connection.execute(connected.where(Subscription.source_id == source_id)).all())
+
+
+def part_connections(connection: Connection, origins: Iterable[str]) -> None:
+    """After customers became several again: subscriptions of several customers are not one that goes on.
+
+    Args:
+        origins: of data source customers that are no longer together.
+    """
+    query = select(Subscription.id, Subscription.origin_uuid, Subscription.connection_uuid)
+    query = query.where(Subscription.connection_uuid.is_not(None))
+    uuids = {row.connection_uuid for row in select_in(connection, query, Subscription.origin_uuid, origins)}
+    rows = select_in(connection, query, Subscription.connection_uuid, uuids)
+    customers = customer_ids(connection, {row.origin_uuid for row in rows})
+    parts: dict[str, dict[int, list[int]]] = {}
+    for row in sorted(rows, key=lambda row: row.id):
+        of_customer = parts.setdefault(row.connection_uuid, {})
+        of_customer.setdefault(customers.get(row.origin_uuid, 0), []).append(row.id)
+    parted = [part for each in parts.values() if len(each) > 1 for part in each.values()]
+    fresh = {id: new_uuid() if len(part) > 1 else None for part in parted for id in part[:1]}
+    named = [{"id": id, "connection_uuid": fresh[part[0]]} for part in parted for id in part]
+    update_by_id(connection, Subscription, named)
+
+
 def recompose(connection: Connection, origins: Iterable[str]) -> None:
     """Compose the customers of some data source customers again."""
     compose(connection, customer_ids(connection, origins).values())
