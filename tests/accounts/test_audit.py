@@ -137,7 +137,7 @@ def test_every_act_that_is_recorded_has_its_sentence():
         for path in root.rglob("*.py")
         if "audit" in (text := path.read_text()) and path.name != "audit.py"
         for entity in ("customer", "contact")
-        for found in code.findall(text.replace('f"{record.entity}.', f'"{entity}.'))
+        for found in code.findall(re.sub(r'f"\{(?:record|row)\.entity\}\.', f'"{entity}.', text))
     }
     assert used == set(audit.SENTENCES)
 

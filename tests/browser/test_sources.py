@@ -55,7 +55,7 @@ def test_the_guide_copies_the_url_and_turns_as_events_arrive(page, browser, live
     browser.grant_permissions(["clipboard-read", "clipboard-write"], origin=live_server.url)
     sign_in(page, live_server)
     url = add_source(page, live_server)
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == url
 
@@ -96,13 +96,13 @@ def test_regenerate_asks_in_a_dialog_and_ends_the_old_url(page, live_server):
     sign_in(page, live_server)
     old = add_source(page, live_server)
     page.goto(page.url.replace("/connect", "/settings"))
-    page.get_by_role("link", name="Regenerate").click()
+    page.locator("#webhook").get_by_role("link", name="Regenerate").click()
     dialog = page.get_by_role("dialog", name="Regenerate the webhook URL?")
     dialog.get_by_role("link", name="Cancel").click()
     expect(dialog).to_be_hidden()
     assert page.input_value("#webhook-url") == old
 
-    page.get_by_role("link", name="Regenerate").click()
+    page.locator("#webhook").get_by_role("link", name="Regenerate").click()
     dialog.get_by_role("button", name="Regenerate").click()
     expect(page.locator(".toast")).to_contain_text("The old one stopped working.")
     new = page.input_value("#webhook-url")
@@ -162,7 +162,7 @@ def test_everything_works_without_a_script(chromium, live_server):
     page.get_by_role("link", name="Look again").click()
     expect(page.locator("#arrival")).to_contain_text("Connection tested")
     page.goto(page.url.replace("/connect", "/settings"))
-    page.get_by_role("link", name="Regenerate").click()
+    page.locator("#webhook").get_by_role("link", name="Regenerate").click()
     page.get_by_label("In 24 hours").check()
     page.locator("main").get_by_role("button", name="Regenerate").click()
     assert page.input_value("#webhook-url") != url

@@ -74,7 +74,7 @@ def test_the_list_of_events_is_live(visit, source, engine, settings):
     event = {"type": "identify", "userId": "u_9", "traits": {"name": "Eve", "company": {"id": "org_1"}}}
     support.receive(engine, source[0], [event])
     page.get_by_role("link", name="1 new, show").click()
-    page.get_by_role("link", name="waiting to be processed").wait_for()
+    page.get_by_role("link", name="waiting to be processed", exact=True).wait_for()
     support.drain(engine, settings, source[0])
     page.get_by_role("link", name="imported contact Eve into Acme").wait_for()
     assert page.url.endswith("/events")

@@ -100,7 +100,7 @@ def rewrite(session: Session, uuid: str, text: str, user_id: int) -> None:
         row = own(session.connection(), uuid, user_id)
         if row is not None and row.text != text:
             session.execute(update(Note).where(Note.id == row.id).values(text=text, updated_at=now()))
-            _note(session.connection(), row, "note_changed", user_id)
+            _note(session.connection(), row, f"{row.entity}.note_changed", user_id)
 
 
 def remove(session: Session, uuid: str, user_id: int) -> None:
@@ -109,12 +109,12 @@ def remove(session: Session, uuid: str, user_id: int) -> None:
         row = own(session.connection(), uuid, user_id)
         if row is not None:
             session.execute(delete(Note).where(Note.id == row.id))
-            _note(session.connection(), row, "note_deleted", user_id)
+            _note(session.connection(), row, f"{row.entity}.note_deleted", user_id)
 
 
-def _note(connection: Connection, row: Any, what: str, user_id: int) -> None:
+def _note(connection: Connection, row: Any, action: str, user_id: int) -> None:
     uuid = connection.scalar(select(Source.uuid).where(Source.id == row.source_id))
-    audit.record(connection, f"{row.entity}.{what}", user_id, uuid)
+    audit.record(connection, action, user_id, uuid)
 
 
 def checked(text: str) -> str:
