@@ -84,6 +84,7 @@ SENTENCES = {
     "customer.many_changed": "gave {number} {what}",
     "contact.value_set": "set {attribute} of the contact {record} by hand",
     "contact.value_taken_back": "took back what was set by hand as {attribute} of the contact {record}",
+    "contact.separated": "separated a contact from {record}",
     "contact.note_added": "wrote a note on the contact {record}",
     "contact.note_changed": "changed their note on a contact",
     "contact.note_deleted": "deleted their note on a contact",

@@ -208,14 +208,17 @@ def _sharing_an_email(rows: Sequence[Any], standing: Mapping[str, Any]) -> Itera
 def _teller(row: Any, standing: Mapping[str, Any], behind_others: Collection[str]) -> Teller:
     own = own_values(row)
     under = standing.get(row.origin_uuid)
+    follows = row.uuid in behind_others
+    # What was decided of two contacts comes before what was decided of their customers.
+    rank = (2 if follows else 0) + (0 if under is None or under.leads else 1)
     return Teller(
         row.uuid,
         own,
         own["first_seen"],
         own["last_seen"],
         billing=under is not None and under.kind == "billing",
-        follows=row.uuid in behind_others,
-        rank=0 if under is None or under.leads else 1,
+        follows=follows,
+        rank=rank,
         name=own["user_id"] or own["email"] or "",
     )
 

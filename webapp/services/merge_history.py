@@ -122,6 +122,22 @@ def separate(session: Session, public_id: str, origin: str, user_id: int) -> Non
         audit.record(connection, "customer.unmerged", user_id, uuid, record=record.public_id)
 
 
+def separate_contact(session: Session, public_id: str, uuid: str, user_id: int) -> None:
+    """Show what one source tells of a human as a contact of its own, whatever joined it.
+
+    Raises:
+        merges.CannotMerge: it is shown alone already, or is not of this contact.
+        records.Gone: the contact is not there any more.
+    """
+    with records.changing(session, public_id) as (connection, record):
+        row = next((row for row in record.behind if row.uuid == uuid), None)
+        if row is None:
+            raise merges.CannotMerge("It is no part of this contact any more. Nothing was changed.")
+        merges.split_contact(connection, row, By(user_id=user_id))
+        source = records.source_uuid(connection, record)
+        audit.record(connection, "contact.separated", user_id, source, record=record.public_id)
+
+
 def _customer(connection: Connection, public_id: str) -> Record:
     found = records.find(connection, public_id)
     if found is None or found.entity != "customer":

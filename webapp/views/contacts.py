@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, abort, redirect, render_template, url_for
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
 from webapp.security import current_user, viewer_may
-from webapp.services import notes, provenance, records
+from webapp.services import merge_history, notes, provenance, records
+from webapp.services.merges import CannotMerge
 from webapp.services.tables import CONTACTS
 from webapp.views import table_routes
 from webapp.views.arguments import row_id
@@ -36,6 +37,20 @@ def show(contact_id: str) -> ResponseReturnValue:
         notes=notes.of(connection, found["record"], current_user.id),
         **found,
     )
+
+
+@bp.post("/contacts/<contact_id>/separations")
+def separate(contact_id: str) -> ResponseReturnValue:
+    """Let what one source tells of somebody be a contact of its own."""
+    said, kind = "Separated: it is a contact of its own now, and stays one.", "message"
+    try:
+        merge_history.separate_contact(
+            db.session(), contact_id, request.form.get("contact", ""), current_user.id
+        )
+    except (CannotMerge, records.Gone) as problem:
+        said, kind = str(problem), "error"
+    flash(said, kind)
+    return redirect(url_for(".show", contact_id=contact_id), 303)
 
 
 def register(app: Flask) -> None:
