@@ -59,6 +59,7 @@ ROOMS: tuple[str, ...] = (
     "webapp.cli.imports",
     "webapp.cli.mappings",
     "webapp.cli.drain",
+    "webapp.cli.mend",
     "webapp.cli.events",
     "webapp.cli.demo",
     "webapp.cli.doctor",

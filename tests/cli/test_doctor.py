@@ -233,7 +233,7 @@ def test_long_work_that_says_nothing_is_told(home, engine, source):
 
 
 def test_counts_that_do_not_agree_are_told(home, engine, source):
-    """A number on a page that is wrong is found before somebody counts by hand; a re-sync mends it."""
+    """A number on a page that is wrong is found before somebody counts by hand."""
     with begin(engine) as connection:
         customer = factories.customer(connection, source, "org_1", contacts=1)
         factories.contact(connection, source, customer)
@@ -241,7 +241,7 @@ def test_counts_that_do_not_agree_are_told(home, engine, source):
     put(engine, update(Customer).values(contacts=7))
     found = examine(home)[0]["Contact counts"]
     assert found.message == "Production: customers whose number of contacts is not what it says: 1."
-    assert "source resync ds_" in found.fix
+    assert found.fix == "flask --app wsgi mend"
 
 
 def test_rows_that_a_rebuild_left_behind_are_told(home, engine, source):

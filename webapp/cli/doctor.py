@@ -85,6 +85,8 @@ def _of_database(settings: Settings) -> Iterator[Finding]:
         work.failed_events,
         work.long_work,
         records.customers,
+        records.contacts,
+        records.decisions,
         records.generations,
         records.deletions,
         work.administrators,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+from sqlalchemy.orm import aliased
 
 from webapp.models import (
     AttributeSighting,
@@ -13,6 +14,7 @@ from webapp.models import (
     Contact,
     Customer,
     DataSourceCustomer,
+    Decision,
     Identifier,
     Person,
     Source,
@@ -20,16 +22,17 @@ from webapp.models import (
 )
 from webapp.models.sync import OPEN
 from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
+from webapp.services.mending import speaks_of_nothing
 
 _FLASK = "flask --app wsgi"
+MEND = f"{_FLASK} mend"
 GENERATIONS: tuple[Any, ...] = (Identifier, Person, Company, AttributeSighting)
 
 
 def customers(connection: Connection) -> Iterator[Finding]:
-    """Whether each customer has as many contacts as it says, and a source behind it."""
-    counted = (
-        select(Contact.customer_id, func.count().label("number")).group_by(Contact.customer_id).subquery()
-    )
+    """Whether each customer has as many contacts as it says, and a source behind it that leads."""
+    shown = select(Contact.customer_id, func.count().label("number")).where(Contact.within_id.is_(None))
+    counted = shown.group_by(Contact.customer_id).subquery()
     real = func.coalesce(counted.c.number, 0)
     query = select(Customer.source_id).outerjoin(counted, counted.c.customer_id == Customer.id)
     yield from _told(
@@ -38,17 +41,41 @@ def customers(connection: Connection) -> Iterator[Finding]:
         query.where(Customer.contacts != real),
         "customers whose number of contacts is not what it says",
         "Every customer has as many contacts as it says.",
-        "resync",
     )
-    behind = exists().where(DataSourceCustomer.customer_id == Customer.id)
+    leads = exists().where(DataSourceCustomer.customer_id == Customer.id, DataSourceCustomer.leads)
     yield from _told(
         connection,
         "Customers",
-        select(Customer.source_id).where(~behind),
-        "customers without a source behind them",
+        select(Customer.source_id).where(~leads),
+        "customers without a source that leads them",
         "A source stands behind every customer.",
-        "resync",
     )
+
+
+def contacts(connection: Connection) -> Iterator[Finding]:
+    """Whether each contact that is shown within another one is within one of its customer that is shown."""
+    head = aliased(Contact)
+    shown = (head.id == Contact.within_id, head.customer_id == Contact.customer_id, head.within_id.is_(None))
+    lost = Contact.within_id.is_not(None) & ~exists().where(*shown)
+    behind = (DataSourceCustomer.origin_uuid == Contact.origin_uuid,)
+    stray = ~exists().where(*behind, DataSourceCustomer.customer_id == Contact.customer_id)
+    yield from _told(
+        connection,
+        "Contacts",
+        select(Contact.source_id).where(lost | stray),
+        "contacts that are shown nowhere, or under a customer that is not theirs",
+        "Every contact is shown under its customer.",
+    )
+
+
+def decisions(connection: Connection) -> Iterator[Finding]:
+    """Whether what was decided is about records that somebody tells of."""
+    found = connection.scalar(select(func.count()).select_from(Decision).where(speaks_of_nothing())) or 0
+    if found:
+        said = f"{found:,} about records that no source tells of any more. They do nothing."
+        yield Finding("Merge decisions", WARNING, said, MEND)
+    else:
+        yield Finding("Merge decisions", OK, "All are about records that a source tells of.")
 
 
 def generations(connection: Connection) -> Iterator[Finding]:
@@ -88,9 +115,7 @@ def _has_other(model: Any) -> ColumnElement[bool]:
     )
 
 
-def _told(
-    connection: Connection, check: str, wrong: Any, said: str, fine: str, verb: str
-) -> Iterator[Finding]:
+def _told(connection: Connection, check: str, wrong: Any, said: str, fine: str) -> Iterator[Finding]:
     """One finding for each source with wrong rows, or that there are none.
 
     Args:
@@ -99,18 +124,17 @@ def _told(
         wrong: a query for the source ids of the wrong rows.
         said: which rows these are, before their number.
         fine: what to say when there are none.
-        verb: of the command that mends them.
     """
     rows = wrong.subquery()
     query = (
-        select(Source.uuid, Source.name, func.count())
+        select(Source.name, func.count())
         .join(rows, rows.c.source_id == Source.id)
         .where(Source.state == "active")
-        .group_by(Source.id, Source.uuid, Source.name)
+        .group_by(Source.id, Source.name)
         .order_by(Source.id)
     )
     found = connection.execute(query).all()
-    for uuid, name, number in found:
-        yield Finding(check, PROBLEM, f"{name}: {said}: {number:,}.", f"{_FLASK} source {verb} ds_{uuid}")
+    for name, number in found:
+        yield Finding(check, PROBLEM, f"{name}: {said}: {number:,}.", MEND)
     if not found:
         yield Finding(check, OK, fine)
