@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, or_, select, true
+from sqlalchemy import Connection, and_, false, func, or_, select, true
+from sqlalchemy.orm import aliased
 
 from webapp.domain.segment import REASONS, WARNINGS
 from webapp.domain.text import clean
@@ -131,16 +132,13 @@ def _persons(connection: Connection, source: Source, uuids: set[str]) -> dict[st
 
 
 def _contacts(connection: Connection, source: Source, uuids: set[str]) -> dict[str, Any]:
-    names = (
-        Contact.uuid,
-        Contact.first_name,
-        Contact.last_name,
-        Contact.email,
-        Contact.user_id,
-        Contact.company,
-    )
+    head = aliased(Contact)  # who stands within another contact is shown there
+    names = (head.uuid.label("shown_uuid"), head.first_name, head.last_name, head.email, head.user_id)
     customer = (Customer.uuid.label("customer_uuid"), Customer.name.label("customer"), Customer.external_id)
-    query = select(*names, *customer).join(Customer, Customer.id == Contact.customer_id)
+    query = select(Contact.uuid, Contact.company, *names, *customer).join(
+        Customer, Customer.id == Contact.customer_id
+    )
+    query = query.join(head, head.id == func.coalesce(Contact.within_id, Contact.id))
     query = query.where(Contact.source_id == source.id)
     return {row.uuid: row for row in select_in(connection, query, Contact.uuid, uuids)}
 
@@ -199,4 +197,4 @@ def _of_nobody(person: Any, source: Source) -> Outcome:
 def _link(contact: Any) -> tuple[str, str]:
     name = " ".join(filter(None, (contact.first_name, contact.last_name)))
     shown = name or contact.email or contact.user_id or "Unnamed contact"
-    return f"con_{contact.uuid}", clean(shown)
+    return f"con_{contact.shown_uuid}", clean(shown)

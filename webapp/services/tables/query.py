@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, func, select
 
-from webapp.models import Customer
+from webapp.models import Contact, Customer, DataSourceCustomer
 from webapp.services import counting, visibility
 from webapp.services.counting import EXACT, Count
 from webapp.services.tables.columns import Table
@@ -122,24 +122,43 @@ def page(scope: Scope, cursor: Cursor | None = None) -> Page:
 
 
 def records(connection: Connection, table: Table, ids: Sequence[int]) -> list[Record]:
-    """Rows by their ids, in that order, with what they show of other tables: three queries, however many.
+    """Rows by their ids, in that order, with what they show of other tables: a few queries, however many.
 
     Returns:
-        The row's columns by name; `source` and `source_public_id`; `public_id`; of a contact also `name` and
-        `customer` (its shown name), `customer_public_id`, `customer_external_id`.
+        The row's columns by name; `source`, which names all that tell of it, and `source_public_id`, of the
+        first; `public_id`; of a contact also `name` and `customer` (its shown name), `customer_public_id`,
+        `customer_external_id`.
     """
     rows = connection.execute(select(table.model.__table__).where(table.model.id.in_(ids))).mappings()
     known = {row["id"]: dict(row) for row in rows}
     found = [known[id] for id in ids if id in known]
     sources = visibility.names(connection)
     customers = _customers(connection, found) if table.one == "contact" else {}
+    others = _other_sources(connection, table, found)
     for record in found:
-        public_id, name = sources.get(record["source_id"], ("", ""))
-        record |= {"source": name, "source_public_id": public_id}
+        told_by = dict.fromkeys((record["source_id"], *others.get(record["id"], ())))
+        names = [sources[id] for id in told_by if id in sources]
+        record |= {"source": ", ".join(name for _, name in names)}
+        record |= {"source_public_id": names[0][0] if names else ""}
         record["public_id"] = table.prefix + record["uuid"]
         if table.one == "contact":
             record |= customers[record["customer_id"]]
             record["name"] = " ".join(filter(None, (record["first_name"], record["last_name"]))) or None
+    return found
+
+
+def _other_sources(connection: Connection, table: Table, records: Sequence[Record]) -> dict[int, list[int]]:
+    """Ids of the sources that tell of merged records too, by the record's id."""
+    if table.one == "customer":
+        ids = [record["id"] for record in records if record["composed"]]
+        of: Any = DataSourceCustomer.customer_id
+    else:
+        ids = [record["id"] for record in records if record["own"] is not None]
+        of = Contact.within_id
+    query = select(of.label("of"), of.class_.source_id.label("source_id")).where(of.in_(ids))
+    found: dict[int, list[int]] = {}
+    for row in connection.execute(query.order_by(of, of.class_.source_id)) if ids else ():
+        found.setdefault(row.of, []).append(row.source_id)
     return found
 
 
