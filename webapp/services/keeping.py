@@ -25,11 +25,13 @@ class Touched:
         contacts: uuids of contacts that were written, or that came out of one that went.
         showing: ids of the customers of these, now and before, where contacts may show more than one source's
             word.
+        among: those of the contacts that are or were under them.
     """
 
     persons: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
     showing: frozenset[int] = frozenset()
+    among: frozenset[str] = frozenset()
 
 
 def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
@@ -38,15 +40,18 @@ def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched)
     Where nobody decided or wrote anything this is one look.
     """
     again: set[str] = set()
+    concerned: set[str] = set(touched.among)
     composed, showing = set(stood.composed), set(touched.showing)
     if following.is_anything_kept(connection, source_id):
         moved = following.follow(connection, source_id, touched.persons)
         again = moved.union(*decisions.reached(connection, "customer", stood.added)[1])
         composed |= _stood_behind(connection, moved | _edited(connection, "customer", stood.added))
-        showing |= _under(connection, moved | _decided(connection, touched.contacts))
-        showing |= _under(connection, _edited(connection, "contact", touched.contacts))
+        kept = moved | _decided(connection, touched.contacts)
+        kept |= _edited(connection, "contact", touched.contacts)
+        showing |= _under(connection, kept)
+        concerned |= kept
     done = settle(connection, again, changed=composed) if again or composed else set()
-    compose_contacts(connection, showing - done, touched.contacts | again)
+    compose_contacts(connection, showing - done, concerned)
 
 
 def catch_up(model: Any, connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:

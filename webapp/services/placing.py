@@ -149,7 +149,13 @@ class Placing:
         merged = {uuid for uuid, row in there.items() if row.own is not None or row.within_id is not None}
         showing = {where[uuid] for where in (before, after) for uuid in merged & where.keys()}
         showing |= {row.customer_id for row in (*there.values(), *others) if row.composed} | stood.composed
-        return Touched(frozenset(uuids), frozenset(after.keys() | released), frozenset(showing))
+        among = {uuid for where in (before, after) for uuid, id in where.items() if id in showing}
+        return Touched(
+            persons=frozenset(uuids),
+            contacts=frozenset(after.keys() | released),
+            showing=frozenset(showing),
+            among=frozenset(among | released),
+        )
 
     def _there(self, uuids: Iterable[str]) -> list[Any]:
         """The contacts that are there, and whether their customers are more than one source's word."""

@@ -124,7 +124,8 @@ def put_contacts(connection: Connection, source_id: int, changes: Sequence[Conta
 def recount(connection: Connection, source_id: int, contact_uuids: Iterable[str], ids: Iterable[int]) -> None:
     """After contacts of a source came, changed or went: compose them, and count those of their customers."""
     customers = frozenset(ids)
-    touched = Touched(contacts=frozenset(contact_uuids), showing=customers)
+    uuids = frozenset(contact_uuids)
+    touched = Touched(contacts=uuids, showing=customers, among=uuids)
     keeping.keep(connection, source_id, Stood(), touched)
     contact_counts.again(connection, customers)
 
