@@ -121,6 +121,17 @@ def test_who_was_one_only_through_the_source_is_two_again(world: World) -> None:
         assert connection.scalars(select(Decision.id)).all() == []
 
 
+def test_who_leads_and_stays_keeps_the_uuid_when_others_part(world: World) -> None:
+    """Though one of those who are two again now was seen before it."""
+    world.tell("s", [{"type": "group", "groupId": "g2", "userId": "u3", "timestamp": 9, "traits": {}}])
+    world.merge(("b", "b1"), ("s", "gg1"))
+    world.merge(("s", "gg2"), ("s", "gg1"))
+    (leader,) = [row.uuid for row in customers(world) if row.composed]
+    world.delete("b")
+    world.check()
+    assert {row.uuid: row.external_id for row in customers(world)}[leader] == "g2"
+
+
 def test_a_decision_about_somebody_who_is_not_there_goes_with_the_source(world: World) -> None:
     """A person who waits for a company tied two others; deleting that source parts them."""
     world.tell(

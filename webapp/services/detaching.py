@@ -8,6 +8,7 @@ the source.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
@@ -106,9 +107,13 @@ def _delete_decisions(connection: Connection, entity: str, origins: Iterable[str
 
 
 def _leaders(connection: Connection, staying: Mapping[str, Any]) -> dict[int, Any]:
-    """By customer the data source customer that leads it once the source has gone."""
+    """By customer the data source customer that bears its uuid once the source has gone.
+
+    It is the one that leads it now, if that stays. Others may no longer be one with it.
+    """
     behind_others = followers(decisions.reached(connection, "customer", staying)[1])
-    order = in_order(teller_of(row, behind_others) for row in staying.values())
+    tellers = (replace(teller_of(row, behind_others), rank=not row.leads) for row in staying.values())
+    order = in_order(tellers)
     leaders: dict[int, Any] = {}
     for teller in order:
         leaders.setdefault(staying[teller.uuid].customer_id, staying[teller.uuid])
