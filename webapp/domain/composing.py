@@ -81,11 +81,6 @@ def composed(tellers: Sequence[Teller], hands: Sequence[Fields], names: Sequence
     }
 
 
-def origin_of(name: str, tellers: Sequence[Teller]) -> Teller | None:
-    """Which source a value comes from: of the tellers in order the first that tells it."""
-    return next((teller for teller in tellers if _told(teller, name) is not None), None)
-
-
 def set_by_people(hands: Sequence[Fields], name: str) -> Any | None:
     """What people set a field to: on the primary, else on the next one; None when nobody did."""
     return next((fields[name]["value"] for fields in hands if name in fields), None)
@@ -143,12 +138,6 @@ def _set(hands: Sequence[Fields]) -> dict[str, Any]:
     for fields in reversed(hands):
         found |= {name: field["value"] for name, field in fields.items()}
     return found
-
-
-def _told(teller: Teller, name: str) -> Any | None:
-    if name.startswith("custom."):
-        return teller.told.get("custom", {}).get(name[7:])
-    return teller.told.get(name)
 
 
 def _first(name: str, tellers: Sequence[Teller]) -> Any | None:

@@ -82,7 +82,6 @@ def write(
     kind: str,
     pairs: Iterable[tuple[End, End]],
     by: By,
-    at: int | None = None,
 ) -> None:
     """Write decisions, in the caller's transaction.
 
@@ -91,9 +90,8 @@ def write(
         kind: MERGE or APART.
         pairs: the primary and the other one.
         by: who decides.
-        at: when it was decided; now unless told.
     """
-    write_each(connection, entity, kind, [(primary, other, by) for primary, other in pairs], at)
+    write_each(connection, entity, kind, [(primary, other, by) for primary, other in pairs])
 
 
 def write_each(
@@ -101,10 +99,9 @@ def write_each(
     entity: str,
     kind: str,
     decided: Iterable[tuple[End, End, By]],
-    at: int | None = None,
 ) -> None:
     """As `write`: the primary and the other one of each, and who decides it."""
-    said = {"entity": entity, "kind": kind, "created_at": now() if at is None else at}
+    said = {"entity": entity, "kind": kind, "created_at": now()}
     rows = [
         said
         | {"automation_id": by.automation_id, "user_id": by.user_id, "why": dict(by.why)}

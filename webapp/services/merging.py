@@ -48,8 +48,8 @@ def settle(
         The ids of the customers whose contacts were composed, all of them.
     """
     left = set(lost)
-    rows, pairs = around(connection, set(origins), left | set(changed))
-    regrouped = _move(connection, in_groups(rows.values(), pairs)) | left
+    rows, pairs = _around(connection, set(origins), left | set(changed))
+    regrouped = _move(connection, _in_groups(rows.values(), pairs)) | left
     compose_contacts(connection, regrouped, counting=False)
     before = {row.customer_id for row in rows.values()} | left
     standing = set(_stands(connection, before | regrouped))
@@ -76,7 +76,7 @@ def leave(connection: Connection, origins: Iterable[str]) -> int:
     return len(left - remaining)
 
 
-def around(
+def _around(
     connection: Connection, origins: set[str], customer_ids: set[int]
 ) -> tuple[dict[str, Any], set[Pair]]:
     """The data source customers that are together now or by decision, however far that reaches.
@@ -102,7 +102,7 @@ def around(
     return rows, pairs
 
 
-def in_groups(rows: Iterable[Any], pairs: set[Pair]) -> list[list[Any]]:
+def _in_groups(rows: Iterable[Any], pairs: set[Pair]) -> list[list[Any]]:
     """Data source customers by the customer that they make, each list in order, the primary first."""
     by_origin = {row.origin_uuid: row for row in rows}
     behind_others = followers(pairs)
