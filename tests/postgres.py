@@ -39,44 +39,90 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A running server that hands out databases.
+    """A server that hands out databases.
 
     Attributes:
-        socket: folder of its Unix socket.
+        home: its folder, with the Unix socket and, in `data`, everything that it keeps.
+        port: which its socket is named after; it listens on the network only where a setting says so.
     """
 
-    def __init__(self, socket: Path, version: int) -> None:
-        self.socket = socket
+    def __init__(self, home: Path, programs: Path, settings: Mapping[str, str]) -> None:
+        """Args:
+        home: an empty folder.
+        programs: see `programs`.
+        settings: of the server.
+        """
+        self.home = home
+        self.port = int(settings.get("port", "5432"))
+        self._programs = programs
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         # Several times faster where nothing waits for the disk; PostgreSQL 15 and later can be asked for it.
-        self._strategy = "STRATEGY FILE_COPY" if version >= 15 else ""
+        self._strategy = "STRATEGY FILE_COPY" if _version(programs) >= 15 else ""
         self._made = 0
+        # PostgreSQL refuses to run as root; a package of it brings a user.
+        self._who: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(home, user.pw_uid, user.pw_gid)
+            self._who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def make(self) -> None:
+        """Make its files."""
+        where = ["-D", self.home / "data", "-U", "tributary", "-A", "trust", "--no-sync"]
+        _quietly([self._programs / "initdb", *where, *_locale(self._programs)], cwd=self.home, **self._who)
+
+    def start(self) -> None:
+        """Run it, and wait until it lets us in."""
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with open(self.home / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.home / "data", "-k", self.home, *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                preexec_fn=partial(die_with_parent, os.getpid()),
+                **self._who,
+            )
+        deadline = time.monotonic() + 30
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {(self.home / 'log').read_text()}")
+            time.sleep(0.05)
+
+    def crash(self) -> None:
+        """End it at once, as `pg_ctl stop --mode=immediate` does: everybody is cut off; it has to recover."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(timeout=20)
 
     def url(self, database: str) -> str:
         """What `DATABASE_URL` says for one of its databases."""
-        return f"postgresql+psycopg://tributary@/{database}?host={self.socket}"
+        return f"postgresql+psycopg://tributary@/{database}?host={self.home}&port={self.port}"
 
-    def create(self, template: str = "template0") -> str:
-        """Make a database, as a copy of `template`; its name."""
+    def create(self, template: str = "template0", more: str = "") -> str:
+        """Make a database, as a copy of `template`; its name. `more` is added to the statement."""
         self._made += 1
         name = f"test_{self._made}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._strategy}')
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._strategy} {more}')
         return name
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected to it."""
-        self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def answers(self) -> bool:
         """Whether it lets us in."""
         try:
-            self._run("SELECT 1")
+            self.run("SELECT 1")
         except psycopg.OperationalError:
             return False
         return True
 
-    def _run(self, statement: str) -> None:
-        parameters: Any = {"host": str(self.socket), "user": "tributary", "dbname": "postgres"}
-        with psycopg.connect(**parameters, autocommit=True) as connection:
+    def run(self, statement: str) -> None:
+        """Do something that is about the whole server."""
+        where: Any = {"host": str(self.home), "port": self.port, "user": "tributary", "dbname": "postgres"}
+        with psycopg.connect(**where, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]
 
 
@@ -84,42 +130,14 @@ class Server:
 def running(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a server from `folder` (see `programs`) as long as the block lasts; `more` are settings of it."""
     home = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
-    # PostgreSQL refuses to run as root; a package of it brings a user.
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(home, user.pw_uid, user.pw_gid)
-        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    data = home / "data"
     try:
-        _quietly(
-            [folder / "initdb", "-D", data, "-U", "tributary", "-A", "trust", "--no-sync", *_locale(folder)],
-            cwd=home,
-            **who,
-        )
-        options = [
-            part for name, value in {**_OPTIONS, **(more or {})}.items() for part in ("-c", f"{name}={value}")
-        ]
-        with open(home / "log", "wb") as log:
-            process = subprocess.Popen(
-                [folder / "postgres", "-D", data, "-k", home, *options],
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                preexec_fn=partial(die_with_parent, os.getpid()),
-                **who,
-            )
+        server = Server(home, folder, {**_OPTIONS, **(more or {})})
+        server.make()
         try:
-            server = Server(home, _version(folder))
-            deadline = time.monotonic() + 30
-            while not server.answers():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL did not start: {(home / 'log').read_text()}")
-                time.sleep(0.05)
+            server.start()
             yield server
         finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(timeout=20)
+            server.crash()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

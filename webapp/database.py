@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from webapp.config import Settings
 from webapp.turns import turn
@@ -24,6 +26,10 @@ _will_write: ContextVar[bool] = ContextVar("will_write", default=False)
 
 # Milliseconds that a SQLite connection waits for another writer before it gives up.
 BUSY_TIMEOUT = 10_000
+
+# Classes and codes of PostgreSQL's errors that are about the server: connections, transactions that gave way,
+# a full disk or too many connections, locks, an operator's hand, the machine, a standby that only reads.
+_ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58", "25006")
 
 CROWDED = "crowded"
 """In a connection's `info`: whether another process was waiting to write when its transaction began."""
@@ -56,8 +62,15 @@ def engine_options(settings: Settings) -> dict[str, Any]:
             "pool_size": 10,
             "max_overflow": 20,
             "pool_timeout": 5,
-            # A server that goes silent is given up after some seconds instead of a quarter of an hour.
-            "connect_args": {"connect_timeout": 3, "tcp_user_timeout": 10_000},
+            # A server that goes silent is given up after some seconds instead of a quarter of an hour, and
+            # instead of two hours when it went while we were waiting for its answer.
+            "connect_args": {
+                "connect_timeout": 3,
+                "tcp_user_timeout": 10_000,
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+            },
         }
     return options
 
@@ -65,6 +78,16 @@ def engine_options(settings: Settings) -> dict[str, Any]:
 def make_engine(settings: Settings) -> Engine:
     """An engine of its own, for the webhook, the jobs and the tests."""
     return create_engine(settings.database_url, **engine_options(settings))
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database is away, busy, full or read-only, rather than refusing what was asked of it."""
+    if isinstance(error, OperationalError | NoConnection):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or state.startswith(_ABOUT_THE_SERVER)
+    )
 
 
 @contextmanager

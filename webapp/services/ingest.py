@@ -18,10 +18,9 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import OperationalError
 
-from webapp.database import begin
+from webapp.database import begin, is_away
 from webapp.failpoints import reach
 from webapp.services import inbox
 from webapp.services.inbox import Call, Notes, Verdict
@@ -187,7 +186,7 @@ class Writer:
         try:
             self._commit(waiting, notes)
         except Exception as error:
-            away = _is_away(error)
+            away = is_away(error)
             if away:
                 log.warning("inbox.database_unavailable", error=type(error).__name__, calls=len(waiting))
             else:
@@ -237,10 +236,3 @@ def _refuse(waiting: Sequence[_Waiting]) -> None:
     for one in waiting:
         if not one.is_answered:
             one.answer(None)
-
-
-def _is_away(error: Exception) -> bool:
-    """Whether the database, rather than what was to be written, is the trouble."""
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -13,10 +13,9 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, Row, func, select, update
-from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Settings
-from webapp.database import CROWDED, begin
+from webapp.database import CROWDED, begin, is_away
 from webapp.domain import mapping
 from webapp.domain.segment import Reading
 from webapp.failpoints import reach
@@ -88,25 +87,13 @@ def _batch(engine: Engine, source_id: int, settings: Settings, batch: Batch, dra
             reach("drain.before_commit")
         reach("drain.after_commit")
         return len(events)
-    except DBAPIError as error:
-        if _is_the_connection(error):
-            raise
-        log.warning("batch_failed", source_id=source_id, error=type(error.orig).__name__)
     except Exception as error:
+        if is_away(error):
+            raise
         log.warning(
             "batch_failed", source_id=source_id, error=type(error).__name__, exc_info=settings.testing
         )
     return _one_by_one(engine, source_id, settings, batch.size, drained)
-
-
-def _is_the_connection(error: DBAPIError) -> bool:
-    """Whether the database is away, locked or choosing a victim, rather than refusing what we wrote."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return (
-        error.connection_invalidated
-        or state.startswith(("08", "40", "53", "55", "57"))
-        or type(error.orig).__name__ == "OperationalError"
-    )
 
 
 def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, drained: Drained) -> int:
@@ -130,7 +117,7 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
                 project(connection, source, events, settings, drained)
         return False
     except Exception as error:
-        if isinstance(error, DBAPIError) and _is_the_connection(error):
+        if is_away(error):
             raise
         log.error("event_parked", source_id=source_id, event_id=event_id, error=type(error).__name__)
         reason = f"could not be applied ({type(error).__name__})"

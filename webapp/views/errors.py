@@ -11,10 +11,11 @@ from flask import Flask, current_app, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
+from webapp.database import is_away
 from webapp.extensions import db, limiter
 from webapp.views.api import answers
 from webapp.views.filters import duration
@@ -32,7 +33,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(CSRFError, stale_form)
     app.register_error_handler(RateLimitExceeded, too_often)
-    app.register_error_handler(OperationalError, database_away)
+    app.register_error_handler(DBAPIError, database_away)
     app.register_error_handler(NoConnection, database_away)
     app.log_exception = _log  # type: ignore[method-assign]
 
@@ -59,10 +60,11 @@ def too_often(_error: RateLimitExceeded) -> ResponseReturnValue:
     return _page(429, 429, message, {"Retry-After": str(seconds)})
 
 
-def database_away(error: OperationalError | NoConnection) -> ResponseReturnValue:
+def database_away(error: DBAPIError | NoConnection) -> ResponseReturnValue:
     """The database is away or busy. A statement that it does not understand is our own fault, and a 500."""
     cause = getattr(error, "orig", None)
-    if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
+    misunderstood = isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR
+    if misunderstood or not is_away(error):
         raise InternalServerError(original_exception=error) from error
     db.session.rollback()
     return _page(503, ServiceUnavailable.code, headers={"Retry-After": str(RETRY_AFTER)})
