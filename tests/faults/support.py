@@ -95,21 +95,31 @@ class House:
 
     def files(self, source_id: int) -> tuple[bytes, bytes]:
         """The two files of a source, byte by byte."""
-        with self.engine.connect() as connection:
-            customers, contacts = (
-                b"".join(export.source_csv(connection, table, source_id)) for table in (CUSTOMERS, CONTACTS)
-            )
-        return customers, contacts
+        return files_of(self.engine, source_id)
 
     def facts(self, source_id: int) -> list[list[dict[str, str]]]:
         """The same without uuids, which two sources never share."""
-        return [
-            [
-                {name: value for name, value in row.items() if name not in UUIDS}
-                for row in csv.DictReader(io.StringIO(file.decode()))
-            ]
-            for file in self.files(source_id)
+        return facts_of(self.engine, source_id)
+
+
+def files_of(engine: Engine, source_id: int) -> tuple[bytes, bytes]:
+    """The two files of a source: customers and contacts."""
+    with engine.connect() as connection:
+        customers, contacts = (
+            b"".join(export.source_csv(connection, table, source_id)) for table in (CUSTOMERS, CONTACTS)
+        )
+    return customers, contacts
+
+
+def facts_of(engine: Engine, source_id: int) -> list[list[dict[str, str]]]:
+    """The rows of both files, without uuids."""
+    return [
+        [
+            {name: value for name, value in row.items() if name not in UUIDS}
+            for row in csv.DictReader(io.StringIO(file.decode()))
         ]
+        for file in files_of(engine, source_id)
+    ]
 
 
 def files_with(folder: Path, mark: bytes) -> list[str]:

@@ -1,0 +1,120 @@
+"""An installation of real programs, each started by itself, so that a test can take any of them away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from jobs.lifeline import die_with_parent
+from tests import factories
+from tests.conftest import ROOT, environment_of, free_port
+from tests.faults.sender import until
+from tests.webhook.conftest import add_url
+from webapp.config import Settings
+from webapp.database import begin
+
+Program = subprocess.Popen[bytes]
+
+
+@dataclass
+class Site:
+    """One installation, nothing of which runs yet.
+
+    Attributes:
+        engine: to look into its database with.
+        settings: what its programs get by their environment; a test may put a proxy in here first.
+        fresh: the database of another, empty installation, to compare with.
+        source_id: of a source whose policy is `user`.
+        token: of that source's URL.
+        programs: all that were started.
+    """
+
+    engine: Engine
+    settings: Settings
+    fresh: Engine
+    source_id: int
+    token: str
+    programs: list[Program] = field(default_factory=list)
+
+    @property
+    def address(self) -> tuple[int, str]:
+        """(port, path) of the source's URL."""
+        return self.settings.port, f"/webhooks/segment/{self.token}"
+
+    def start(self, *command: str, **environment: str) -> Program:
+        """Start `python -m <command>`, in a process group of its own that ends with the test."""
+        with open(self.log, "ab") as log:
+            program = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=environment_of(self.settings) | environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=partial(die_with_parent, os.getpid()),
+            )
+        self.programs.append(program)
+        return program
+
+    def serve(self, **environment: str) -> Program:
+        """Start the web server, and wait until it answers."""
+        program = self.start("jobs.web", **environment)
+        until(lambda: answers(self.settings.port), "the web server listens")
+        return program
+
+    def work(self) -> tuple[Program, Program]:
+        """Start a worker for events and the sweeper, which finds what nobody rang for."""
+        return self.start("jobs.worker", "events"), self.start("jobs.sweeper")
+
+    @property
+    def log(self) -> Path:
+        """What the programs print, for who looks why a test failed."""
+        return self.settings.data_dir / "programs.log"
+
+    def close(self) -> None:
+        """End what still runs, at once."""
+        for program in self.programs:
+            kill(program)
+
+
+def make(engine: Engine, settings: Settings, fresh: Engine, redis_url: str | None) -> Site:
+    """A site on a test's database.
+
+    Args:
+        redis_url: of the queue's server; None: without one.
+    """
+    with begin(engine) as connection:
+        source_id = factories.source(connection)
+        token = add_url(connection, source_id)
+    settings = replace(settings, port=free_port(), redis_url=redis_url, testing=False)
+    return Site(engine, settings, fresh, source_id, token)
+
+
+def kill(program: Program) -> None:
+    """End a program and its whole process group, as a power cut would."""
+    if program.poll() is None:
+        os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that still run."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
