@@ -21,6 +21,9 @@ from webapp.models.base import now
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JUST_NOW = timedelta(seconds=3)
+SECOND = timedelta(seconds=1)
+# Seconds of a year, a month, a week, a day, an hour and a minute, as Babel has them.
+_STEPS = (31_536_000, 2_592_000, 604_800, 86_400, 3600, 60)
 
 
 def number(value: int) -> str:
@@ -77,6 +80,15 @@ def ago(us: int, at: int | None = None) -> str:
     delta = timedelta(microseconds=us - (now() if at is None else at))
     if abs(delta) < JUST_NOW:
         return "just now"
+    seconds = delta // SECOND
+    step = next((step for step in _STEPS if abs(seconds) >= step), 1)
+    return _in_words(round(seconds / step) * step)
+
+
+@lru_cache(maxsize=1024)
+def _in_words(seconds: int) -> str:
+    """A length of time with its direction. A table has hundreds of times, and says few different ones."""
+    delta = timedelta(seconds=seconds)
     return format_timedelta(delta, add_direction=True, format="narrow", threshold=1, locale="en")
 
 

@@ -16,7 +16,7 @@ from webapp.models import Source, now
 from webapp.security import current_user
 from webapp.services import attribute_indexes, export, saved_views, tables
 from webapp.services.tables import CUSTOMERS, Cursor, Scope, Table, View
-from webapp.views import bulk, lead_tabs
+from webapp.views import addresses, bulk, lead_tabs
 from webapp.views.arguments import instant
 from webapp.views.filters import iso
 from webapp.views.source_page import frame, is_part
@@ -108,9 +108,10 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
     cursor = Cursor.load(asked, secret) if asked else None
     page = tables.page(scope, cursor)
     _ask_for_indexes(table, view)
+    here = address(table, source, {})
 
     def url(of: View, cursor: Cursor | None = None) -> str:
-        return address(table, source, of.args | ({"page": cursor.dump(secret)} if cursor else {}))
+        return addresses.with_args(here, of.args | ({"page": [cursor.dump(secret)]} if cursor else {}))
 
     problems = list(view.problems)
     if asked and cursor is None:
@@ -123,14 +124,17 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "count": tables.counted(scope, page),
         "behind": cursor is not None,
         "url": url,
-        "here": address(table, source, {}),
+        "record_href": addresses.of_records(f"{table.one}s.show", f"{table.one}_id"),
+        "customer_href": addresses.of_records("customers.show", "customer_id"),
+        "source_href": addresses.of_records("sources.show", "source_id"),
+        "here": here,
         "csv_href": address(table, source, view.args, "csv"),
         "xlsx_href": address(table, source, view.args, "xlsx"),
         "news_href": _news_address(
             table, source, view, page.moment, fill=not page.records and cursor is None
         ),
         "saved_views": saved_views.of(db.session(), table.noun, current_user.id),
-        "saved_url": lambda args: address(table, source, args),
+        "saved_url": lambda args: addresses.with_args(here, args),
         "text_of": tables.text_of,
         "operators": tables.OPERATORS,
         "sizes": tables.SIZES,
