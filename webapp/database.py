@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -27,9 +28,10 @@ _will_write: ContextVar[bool] = ContextVar("will_write", default=False)
 # Milliseconds that a SQLite connection waits for another writer before it gives up.
 BUSY_TIMEOUT = 10_000
 
-# Classes and codes of PostgreSQL's errors that are about the server: connections, transactions that gave way,
-# a full disk or too many connections, locks, an operator's hand, the machine, a standby that only reads.
-_ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58", "25006")
+# Classes of PostgreSQL's errors that are about the server: connections, transactions that gave way, a full
+# disk or too many connections, locks, an operator's hand, the machine.
+_ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58")
+_ONLY_READS = "25006"
 
 CROWDED = "crowded"
 """In a connection's `info`: whether another process was waiting to write when its transaction began."""
@@ -111,6 +113,11 @@ def begin(engine: Engine) -> Iterator[Connection]:
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
     if not isinstance(dbapi_connection, sqlite3.Connection):
         return
+    _, _, path = dbapi_connection.execute("PRAGMA database_list").fetchone()
+    if path and os.path.exists(path) and not os.access(path, os.W_OK):
+        # SQLite would open it for reading, for the whole life of the process, whatever comes of the volume.
+        dbapi_connection.close()
+        raise sqlite3.OperationalError("attempt to open a database that can only be read")
     # The driver's own transaction handling begins too late; `_begin` does it.
     dbapi_connection.isolation_level = None
     for pragma in (
@@ -134,3 +141,10 @@ def _begin(connection: Connection) -> None:
         return
     with turn(str(connection.engine.url.database)) as connection.info[CROWDED]:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "handle_error")
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Give up all connections to a server that only reads; new ones lead to the one that took over."""
+    if getattr(context.original_exception, "sqlstate", None) == _ONLY_READS:
+        context.is_disconnect = True

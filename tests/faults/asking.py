@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from contextlib import closing
+from email.message import Message
 
 
 def turned_away(address: tuple[int, str], body: bytes) -> bool:
@@ -14,10 +15,10 @@ def turned_away(address: tuple[int, str], body: bytes) -> bool:
     return status == 503
 
 
-def ask(method: str, port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str, str]]:
+def ask(method: str, port: int, path: str, body: bytes | None = None) -> tuple[int, Message]:
     """The status and the headers of an answer."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=15)) as connection:
         connection.request(method, path, body)
         answer = connection.getresponse()
         answer.read()
-        return answer.status, dict(answer.getheaders())
+        return answer.status, answer.headers

@@ -68,8 +68,7 @@ def installation(
     engine, fresh = make_engine(settings), make_engine(settings_for(f"sqlite:///{folder}/fresh.db", folder))
     over_the_way = f"postgresql+psycopg://tributary@127.0.0.1:{way.port}/{name}"
     made = make(engine, replace(settings, database_url=over_the_way), fresh, broker_server)
-    made.start("jobs.worker", "events")
-    made.start("jobs.sweeper")
+    made.work()
     made.serve()
     yield made
     made.close()
@@ -89,7 +88,7 @@ def site(installation: Site, request: pytest.FixtureRequest) -> Site:
 @pytest.fixture
 def sender(site: Site) -> Sender:
     """Who sends to that source."""
-    return Sender(site.address, bodies=traffic("m", 400))
+    return Sender(site.address, events=traffic("m", 400))
 
 
 def test_a_database_that_is_restarted_at_once_under_load(
@@ -112,7 +111,7 @@ def test_a_database_that_is_restarted_at_once_under_load(
 def test_a_database_that_is_slow(site: Site, way: Proxy) -> None:
     """Answers take longer; as many come as were waited for."""
     way.delay(0.02)
-    sender = Sender(site.address, bodies=traffic("m", 100), connections=20).start().wait()
+    sender = Sender(site.address, events=traffic("m", 100), connections=20).start().wait()
     assert set(sender.failures) <= {"503"}
     account.close(site, sender, commits_lost=True)
     way.heal()
@@ -123,24 +122,38 @@ def test_a_database_that_is_a_black_hole(site: Site, sender: Sender, way: Proxy)
     sender.start()
     until(lambda: sender.count > 50, "events come in")
     way.swallow()
-    until(lambda: turned_away(site.address, sender.sent[0]), "calls are refused")
+    late = Sender(site.address, events=traffic("late", 8), connections=1, timeout=1).start()
+    until(lambda: late.failures["503"] > 0, "calls are refused at once")
     assert ask("GET", site.settings.port, "/healthz")[0] == 200
     way.heal()
     sender.wait()
-    assert set(sender.failures) == {"503"}
-    account.close(site, sender, commits_lost=True)
+    late.wait()
+    assert set(sender.failures) <= {"503"}
+    account.close(site, sender, late, commits_lost=True)
 
 
-def test_a_database_whose_answers_are_lost(site: Site, sender: Sender, way: Proxy) -> None:
-    """A commit may succeed unheard of. The call is refused, comes again, and is stored once."""
+def test_a_commit_that_succeeds_unheard_of(
+    site: Site, sender: Sender, server: postgres.Server, way: Proxy
+) -> None:
+    """The connection breaks after the commit and before its answer: refused, sent again, stored once."""
     sender.start()
     until(lambda: sender.count > 50, "events come in")
-    way.lose_answers()
-    until(lambda: turned_away(site.address, sender.sent[0]), "calls are refused")
-    way.heal()
+    # Commits reach the disk, and then wait for a standby that does not exist.
+    _wait_for_standby(server, "nobody")
+    try:
+        until(lambda: _waiting(site, "SyncRep") > 0, "a commit waits")
+        way.cut()
+        until(lambda: sender.failures["503"] > 0, "its calls are refused")
+    finally:
+        _wait_for_standby(server, "")
     sender.wait()
     assert set(sender.failures) == {"503"}
-    account.close(site, sender, commits_lost=True)
+    assert account.close(site, sender, commits_lost=True).unanswered > 0
+
+
+def _wait_for_standby(server: postgres.Server, name: str) -> None:
+    server.run(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+    server.run("SELECT pg_reload_conf()")
 
 
 def test_a_database_without_a_connection_to_spare(
@@ -178,7 +191,7 @@ def test_a_database_that_only_reads_for_a_while(site: Site, sender: Sender, way:
     _only_reads(site, "on")
     way.cut()
     until(lambda: sender.failures["503"] > 0, "calls are refused")
-    until(lambda: turned_away(site.address, sender.sent[0]), "nothing is stored")
+    assert turned_away(site.address, sender.sent[0])
     _only_reads(site, "off")
     sender.wait()
     assert set(sender.failures) == {"503"}
@@ -195,7 +208,7 @@ def _only_reads(site: Site, value: str) -> None:
 
 def test_a_deadlock_is_tried_again(site: Site) -> None:
     """PostgreSQL breaks it by ending the webhook's transaction, and the call is answered with 200."""
-    first = Sender(site.address, bodies=traffic("first", 4)).start().wait()
+    first = Sender(site.address, events=traffic("first", 4)).start().wait()
     body = next(traffic("second", 1))
     before = _deadlocks(site)
     with site.engine.connect() as other, site.engine.connect() as third:
@@ -204,7 +217,7 @@ def test_a_deadlock_is_tried_again(site: Site) -> None:
         other.execute(select(Tally.hour).where(Tally.source_id == site.source_id).with_for_update())
         # The webhook holds its source while it waits for the third, which is about to store the same event.
         factories.event(third, site.source_id, body, digest=wire.digest(body))
-        sender = Sender(site.address, bodies=[body]).start()
+        sender = Sender(site.address, events=[body]).start()
         until(lambda: _waiting(site) == 1, "the webhook waits for the third")
         with ThreadPoolExecutor() as threads:
             locked = select(Source.id).where(Source.id == site.source_id).with_for_update()
@@ -219,9 +232,11 @@ def test_a_deadlock_is_tried_again(site: Site) -> None:
     account.close(site, first, sender)
 
 
-def _waiting(site: Site) -> int:
-    """How many transactions wait for a lock."""
-    return _asked(site, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND ")
+def _waiting(site: Site, event: str = "Lock") -> int:
+    """How many transactions wait for a lock, or something else."""
+    return _asked(
+        site, f"SELECT count(*) FROM pg_stat_activity WHERE '{event}' IN (wait_event_type, wait_event) AND "
+    )
 
 
 def _deadlocks(site: Site) -> int:

@@ -63,8 +63,8 @@ def too_often(_error: RateLimitExceeded) -> ResponseReturnValue:
 def database_away(error: DBAPIError | NoConnection) -> ResponseReturnValue:
     """The database is away or busy. A statement that it does not understand is our own fault, and a 500."""
     cause = getattr(error, "orig", None)
-    misunderstood = isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR
-    if misunderstood or not is_away(error):
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # none where the trouble is not SQLite's own
+    if code == sqlite3.SQLITE_ERROR or not is_away(error):
         raise InternalServerError(original_exception=error) from error
     db.session.rollback()
     return _page(503, ServiceUnavailable.code, headers={"Retry-After": str(RETRY_AFTER)})
