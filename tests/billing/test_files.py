@@ -19,6 +19,7 @@ from tests.projection.test_resync import ask, work
 from webapp.config import Settings
 from webapp.domain import billing_rows
 from webapp.models import BillingFile, RefusedRow, Source, Subscription
+from webapp.services import pacing
 from webapp.services.billing import reading, uploads
 
 CUSTOMERS = """Customer ID;Name;E-Mail Address;Website;Country;Seats;Signed on;ZIP
@@ -107,6 +108,12 @@ def read(engine: Engine, settings: Settings) -> None:
         reading.run(engine, file_id, settings=settings)
 
 
+def take(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let a worker take so many rows at a time."""
+    for name in ("LEAST", "FIRST", "MOST"):
+        monkeypatch.setattr(pacing, name, rows)
+
+
 def files(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
         return list(connection.execute(select(BillingFile.__table__).order_by(BillingFile.id)).all())
@@ -176,11 +183,11 @@ def test_subscriptions_are_imported_for_customers_that_are_there(
 def test_a_file_whose_reading_was_cut_off_goes_on_where_it_was(
     app: Flask, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is read twice, nothing is left out, and who works on it meanwhile stands back."""
-    monkeypatch.setattr(reading, "PAGE", {"sqlite": 2, "postgresql": 2})
+    """Nothing is read twice, nothing is left out, and refused rows bear the numbers a spreadsheet shows."""
+    take(monkeypatch, 2)
     source_id = billing(engine)
     client, home = signed_in(app), home_of(engine, source_id)
-    rows = "id,name\n" + "".join(f"{n},Name {n}\n" if n % 3 else f",Nobody {n}\n" for n in range(1, 12))
+    rows = "\nid,name\n" + "".join(f"{n},Name {n}\n" if n % 3 else f",Nobody {n}\n,\n" for n in range(1, 12))
     begin(client, upload(client, home, "customers", rows).headers["Location"])
     left = [2]
 
@@ -195,14 +202,14 @@ def test_a_file_whose_reading_was_cut_off_goes_on_where_it_was(
     (file,) = files(engine)
     assert (file.state, file.rows, file.added, file.refused) == ("done", 11, 8, 3)
     with engine.connect() as connection:
-        assert connection.scalars(select(RefusedRow.row).order_by(RefusedRow.id)).all() == [4, 7, 10]
+        assert connection.scalars(select(RefusedRow.row).order_by(RefusedRow.id)).all() == [5, 9, 13]
 
 
 def test_a_file_is_cancelled_and_what_was_imported_stays(
     app: Flask, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page says so, and the uploaded file is gone."""
-    monkeypatch.setattr(reading, "PAGE", {"sqlite": 1, "postgresql": 1})
+    take(monkeypatch, 1)
     source_id = billing(engine)
     client, home = signed_in(app), home_of(engine, source_id)
     page = upload(client, home, "customers", "id\n1\n2\n3\n").headers["Location"]

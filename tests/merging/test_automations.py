@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, event, func, insert, select, update
 
 from tests.merging.test_merging import billing, origin
 from tests.projection.support import drain, make_source, receive
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.models import Automation, AutomationRun, Customer, Decision, Match, now
+from webapp.models import Automation, AutomationRun, Customer, Decision, Match, MatchKey, now
 from webapp.services import merges, pacing
 from webapp.services.automations import runs, working
+from webapp.services.automations.sharing import LOOKED_AT, sharing
 from webapp.services.billing.records import CustomerChange, put_customers
 
 
@@ -166,3 +167,35 @@ def test_the_counts_of_a_pass_add_up_page_by_page(
     *_, before_the_last_look, last = counted
     assert before_the_last_look == last == {"pairs": 1, "ambiguous": 3}
     assert {"pairs": 0, "ambiguous": 0} in counted
+
+
+def test_a_value_that_very_many_share_costs_a_look_at_a_few(engine: Engine, settings: Settings) -> None:
+    """A shop's host, say: nobody is merged by it, and nobody compares all of them with all."""
+    segment = make_source(engine)
+    shops = [company(f"s{n}", website="shop.example") for n in range(LOOKED_AT + 5)]
+    receive(engine, segment, shops)
+    drain(engine, settings, segment)
+    billing(engine, *(CustomerChange(str(n), {"website_url": "shop.example"}) for n in range(LOOKED_AT + 5)))
+    automation_id = rule(engine, keys=["domain"])
+    assert run(engine, automation_id, runs.TEST) == {"pairs": 0, "ambiguous": LOOKED_AT + 5}
+    looks: list[tuple[str, Any]] = []
+
+    def note(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any
+    ) -> None:
+        if "aggregate_strings" in statement:
+            looks.append((statement, parameters))
+
+    with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        ids = connection.scalars(select(MatchKey.data_source_customer_id).where(~MatchKey.billing)).all()
+        found = sharing(connection, ids, ["domain"], billing=True)
+        event.remove(connection, "before_cursor_execute", note)
+        how = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        if engine.dialect.name == "postgresql":  # so few that it would rather read all
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        (look,) = looks
+        plan = [str(row) for row in connection.exec_driver_sql(f"{how} {look[0]}", look[1])]
+    assert len(found) == (LOOKED_AT + 5) * LOOKED_AT
+    assert any("ix_match_keys_value" in line for line in plan)
+    assert not any("Sort" in line or "TEMP B-TREE" in line for line in plan)

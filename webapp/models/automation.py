@@ -111,6 +111,12 @@ class AutomationRun(Base):
     finished_at: Mapped[Micros | None]
 
 
-Index("ix_match_keys_value", MatchKey.kind, MatchKey.value, MatchKey.billing)
+Index(
+    "ix_match_keys_value",
+    MatchKey.kind,
+    MatchKey.value,
+    MatchKey.billing,
+    MatchKey.data_source_customer_id,
+)
 Index("ix_match_keys_source_id", MatchKey.source_id)
 Index("ix_matches_automation_id_ambiguous", Match.automation_id, Match.ambiguous, Match.id)

@@ -6,20 +6,34 @@ source. Everything else is ambiguous: nothing is merged, and a person is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import aliased
 
 from webapp.domain.matching import Condition, meets
-from webapp.models import DataSourceCustomer, MatchKey
+from webapp.models import DataSourceCustomer
 from webapp.services import decisions, visibility
-from webapp.services.rows import chunks, select_in
+from webapp.services.automations.sharing import Shared, sharing
+from webapp.services.rows import select_in
 
-LOOKED_AT = 20
-"""Billing customers that share one value and are looked at; with more it says too little to matter which."""
+_WHO = select(
+    DataSourceCustomer.id,
+    DataSourceCustomer.customer_id,
+    DataSourceCustomer.source_id,
+    DataSourceCustomer.origin_uuid,
+)
+
+
+class Rival(NamedTuple):
+    """A customer of Segment that a billing customer could be, and the data source customer that says so."""
+
+    customer_id: int
+    rival_id: int
+    source_id: int
+    origin_uuid: str
 
 
 @dataclass(slots=True)
@@ -57,10 +71,9 @@ def find(connection: Connection, automation: Any, ids: Iterable[int]) -> list[Fo
     """
     rows = {row.id: row for row in _eligible(connection, automation, ids)}
     found = {id: Found(row) for id, row in rows.items()}
-    for pair in _pairs(connection, automation, rows):
-        candidates = found[pair.segment_id].candidates
-        _, kinds = candidates.setdefault(pair.customer_id, (pair.billing_id, set()))
-        kinds.add(pair.kind)
+    for shared, customer_id in _candidates(connection, automation, rows):
+        _, kinds = found[shared.id].candidates.setdefault(customer_id, (shared.other_id, set()))
+        kinds.add(shared.kind)
     _drop_those_apart(connection, found)
     matched = [each for each in found.values() if each.candidates]
     _count_rivals(connection, automation, matched)
@@ -82,31 +95,18 @@ def _eligible(connection: Connection, automation: Any, ids: Iterable[int]) -> li
     return [row for row in rows if meets(conditions, row.external_id, row.told)]
 
 
-def _pairs(connection: Connection, automation: Any, rows: Mapping[int, Any]) -> list[Any]:
-    """Customers of Segment and billing customers that share a value, a row for each kind of value."""
-    mine, theirs = aliased(MatchKey), aliased(MatchKey)
-    same = and_(theirs.kind == mine.kind, theirs.value == mine.value, theirs.billing)
-    few = select(
-        mine.data_source_customer_id.label("segment_id"),
-        mine.kind.label("kind"),
-        theirs.data_source_customer_id.label("billing_id"),
-        func.row_number()
-        .over(partition_by=(mine.data_source_customer_id, mine.kind), order_by=theirs.data_source_customer_id)
-        .label("place"),
-    )
-    few = few.join(theirs, same).where(mine.kind.in_(automation.keys))
-    if automation.billing_source_id is not None:
-        few = few.where(theirs.source_id == automation.billing_source_id)
-    else:
-        hidden = visibility.unseen(connection)
-        few = few.where(theirs.source_id.not_in(hidden)) if hidden else few
-    found: list[Any] = []
-    for chunk in chunks(sorted(rows), 1000):
-        part = few.where(mine.data_source_customer_id.in_(chunk)).subquery()
-        query = select(part.c.segment_id, part.c.kind, part.c.billing_id, DataSourceCustomer.customer_id)
-        query = query.join(DataSourceCustomer, DataSourceCustomer.id == part.c.billing_id)
-        found += connection.execute(query.where(part.c.place <= LOOKED_AT)).all()
-    return found
+def _candidates(
+    connection: Connection, automation: Any, rows: Mapping[int, Any]
+) -> Iterator[tuple[Shared, int]]:
+    """Who shares a value with some customers of Segment, each with the id of the billing customer."""
+    shared = sharing(connection, rows, automation.keys, True, automation.billing_source_id)
+    query = select(DataSourceCustomer.id, DataSourceCustomer.customer_id)
+    query = query.where(visibility.seen(connection, DataSourceCustomer))
+    wanted = {each.other_id for each in shared}
+    customers = {
+        row.id: row.customer_id for row in select_in(connection, query, DataSourceCustomer.id, wanted)
+    }
+    return ((each, customers[each.other_id]) for each in shared if each.other_id in customers)
 
 
 def _drop_those_apart(connection: Connection, found: Mapping[int, Found]) -> None:
@@ -148,31 +148,25 @@ def _count_rivals(connection: Connection, automation: Any, matched: Sequence[Fou
         each.rivals = len(others.get(place, set()) | {each.row.customer_id}) + (place in standing)
 
 
-def _rivals(connection: Connection, automation: Any, customer_ids: Iterable[int]) -> list[Any]:
-    """Customers of Segment that share a value with some billing customers; of each at most LOOKED_AT."""
-    theirs, mine = aliased(MatchKey), aliased(MatchKey)
-    behind, rival = aliased(DataSourceCustomer), aliased(DataSourceCustomer)
-    shared = and_(mine.kind == theirs.kind, mine.value == theirs.value, ~mine.billing)
-    place = func.row_number().over(partition_by=behind.customer_id, order_by=rival.id)
-    query = (
-        select(
-            behind.customer_id,
-            rival.customer_id.label("rival_id"),
-            rival.source_id,
-            rival.origin_uuid,
-            place.label("place"),
-        )
-        .select_from(behind)
-        .join(theirs, theirs.data_source_customer_id == behind.id)
-        .join(mine, shared)
-        .join(rival, rival.id == mine.data_source_customer_id)
-        .where(theirs.billing, theirs.kind.in_(automation.keys), rival.customer_id != behind.customer_id)
+def _rivals(connection: Connection, automation: Any, customer_ids: Iterable[int]) -> list[Rival]:
+    """Customers of Segment that share a value with some billing customers."""
+    query = select(DataSourceCustomer.id, DataSourceCustomer.customer_id)
+    theirs = select_in(
+        connection,
+        query.where(DataSourceCustomer.kind == "billing"),
+        DataSourceCustomer.customer_id,
+        customer_ids,
     )
-    found: list[Any] = []
-    for chunk in chunks(sorted(customer_ids), 1000):
-        few = query.where(behind.customer_id.in_(chunk)).subquery()
-        found += connection.execute(select(few).where(few.c.place <= LOOKED_AT)).all()
-    return found
+    behind = {row.id: row.customer_id for row in theirs}
+    shared = sharing(connection, behind, automation.keys, False)
+    pairs = {(behind[each.id], each.other_id) for each in shared}
+    wanted = {other_id for _, other_id in pairs}
+    others = {row.id: row for row in select_in(connection, _WHO, DataSourceCustomer.id, wanted)}
+    return [
+        Rival(customer_id, row.customer_id, row.source_id, row.origin_uuid)
+        for customer_id, other_id in sorted(pairs)
+        if (row := others.get(other_id)) is not None and row.customer_id != customer_id
+    ]
 
 
 def _origins(connection: Connection, customer_ids: Iterable[int]) -> dict[int, list[str]]:

@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.database import CROWDED, begin
-from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, now
+from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, MatchKey, now
 from webapp.models.automation import OPEN
 from webapp.models.merging import MERGE
 from webapp.services import merges
 from webapp.services.automations import keys, working
+from webapp.services.growing import Growing
+from webapp.services.heartbeats import silent
 from webapp.services.locks import lock_sources
 from webapp.services.pacing import Batch, Pace, collecting_later
 from webapp.services.projection import never
 
-STALLED_AFTER = 8_000_000
-"""Microseconds without a sign of life after which a run has lost its worker."""
 TEST, APPLY, UNDO = "test", "apply", "undo"
 KEYS, MATCHING, UNDOING = "keys", "matching", "undoing"
 
@@ -65,11 +65,7 @@ def latest(session: Session | Connection, automation_id: int) -> Any | None:
 
 def stalled(engine: Engine) -> list[int]:
     """Ids of passes that nobody works on."""
-    silent = now() - STALLED_AFTER
-    query = select(AutomationRun.id).where(
-        AutomationRun.state.in_(OPEN),
-        or_(AutomationRun.heartbeat_at.is_(None), AutomationRun.heartbeat_at < silent),
-    )
+    query = select(AutomationRun.id).where(AutomationRun.state.in_(OPEN), silent(AutomationRun.heartbeat_at))
     with engine.connect() as connection:
         return list(connection.scalars(query.order_by(AutomationRun.id)))
 
@@ -81,6 +77,7 @@ def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> Non
         stop: asked between pages; True leaves the rest to the next call.
     """
     pace = Pace(engine.dialect.name)
+    growing = {KEYS: Growing(MatchKey), MATCHING: Growing(Match, Decision)}
     while not stop():
         with pace.batch() as batch, collecting_later(), begin(engine) as connection:
             batch.begun(connection.info.get(CROWDED, False))
@@ -90,6 +87,8 @@ def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> Non
             ).first()
             if row is None or row.state not in OPEN or _step(connection, row, batch):
                 return
+            if row.phase in growing:
+                growing[row.phase].by(connection, batch.worked)
         pace.rest()
 
 

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, update
 
 from webapp.database import begin
-from webapp.models import Automation, DataSourceCustomer, Match, MatchKey, now
+from webapp.models import Automation, DataSourceCustomer, Match, now
 from webapp.services import merges
 from webapp.services.automations import keys, matching
 from webapp.services.automations.matching import Found
+from webapp.services.automations.sharing import sharing
 from webapp.services.locks import lock_sources
 from webapp.services.projection import never
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
@@ -94,7 +95,8 @@ def apply(connection: Connection, automation: Any, ids: Sequence[int], merging: 
             that share a value are looked at.
         merging: whether clear matches are merged; else all are noted only.
     """
-    concerned = set(ids) | _sharing(connection, automation, ids)
+    # Customers of Segment that share a value with some of these: what changed for one changed for all.
+    concerned = set(ids) | {each.other_id for each in sharing(connection, ids, automation.keys, False)}
     found = matching.find(connection, automation, concerned)
     forgotten = delete_in_rule(connection, automation.id, concerned)
     clear = [each for each in found if not each.ambiguous] if merging else []
@@ -113,19 +115,6 @@ def delete_in_rule(connection: Connection, automation_id: int, ids: Iterable[int
     rows = select_in(connection, query, Match.data_source_customer_id, ids)
     delete_in(connection, Match, Match.id, [row.id for row in rows])
     return Counter(row.ambiguous for row in rows)
-
-
-def _sharing(connection: Connection, automation: Any, ids: Sequence[int]) -> set[int]:
-    """Customers of Segment that share a value with some of these: what changed for one changed for all."""
-    mine = MatchKey.__table__.alias("mine")
-    other = MatchKey.__table__.alias("other")
-    same = (other.c.kind == mine.c.kind) & (other.c.value == mine.c.value) & ~other.c.billing
-    found: set[int] = set()
-    for chunk in chunks(sorted(ids), 1000):
-        query = select(other.c.data_source_customer_id).distinct().select_from(mine.join(other, same))
-        query = query.where(mine.c.data_source_customer_id.in_(chunk), mine.c.kind.in_(automation.keys))
-        found |= set(connection.scalars(query.limit(len(chunk) * matching.LOOKED_AT)))
-    return found
 
 
 def _merge(connection: Connection, automation: Any, clear: Sequence[Found]) -> None:

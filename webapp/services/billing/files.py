@@ -57,7 +57,8 @@ def layout(path: Path) -> tuple[str, str, list[str]]:
         first = text.readline()
     delimiter = max(",;\t|", key=first.count)
     with open(path, encoding=encoding, newline="") as text:
-        heading = [cell.strip() for cell in next(rows(text, delimiter), [])]
+        _, cells = next(rows(text, delimiter), (1, []))
+    heading = [cell.strip() for cell in cells]
     if not any(heading):
         raise Unreadable("The first row is empty. It has to name the columns.")
     if len(heading) > MOST_COLUMNS:
@@ -79,17 +80,17 @@ def _encoding(path: Path, sample: bytes) -> str:
         return "cp1252"
 
 
-def rows(text: TextIO, delimiter: str) -> Iterator[list[str]]:
-    """The rows of a file, without blank ones.
+def rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file, without blank ones: the number that a spreadsheet shows beside each, and its cells.
 
     Raises:
         Unreadable: a cell goes on for ever, as after a quote that is never closed.
     """
     csv.field_size_limit(LONGEST_CELL)
     try:
-        for cells in csv.reader(text, delimiter=delimiter):
-            if any(cell.strip() for cell in cells):
-                yield cells
+        for number, cells in enumerate(csv.reader(text, delimiter=delimiter), 1):
+            if any(map(str.strip, cells)):
+                yield number, cells
     except csv.Error:
         raise Unreadable(
             "The rest of the file cannot be taken apart into cells, as after a quote that is not closed. "
@@ -100,7 +101,7 @@ def rows(text: TextIO, delimiter: str) -> Iterator[list[str]]:
 def sample(settings: Settings, file: Any, number: int = 5) -> list[list[str]]:
     """The first rows of a file, for the page that asks which column is what."""
     with open_text(settings, file) as text:
-        return list(itertools.islice(rows(text, file.delimiter), 1, number + 1))
+        return [cells for _, cells in itertools.islice(rows(text, file.delimiter), 1, number + 1)]
 
 
 def open_text(settings: Settings, file: Any) -> TextIO:

@@ -14,19 +14,19 @@ import structlog
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from webapp.config import Settings
-from webapp.database import begin
+from webapp.database import CROWDED, begin
 from webapp.domain.billing_rows import CUSTOMERS, Row, read
-from webapp.models import BillingFile, DataSourceCustomer, RefusedRow, Source, now
+from webapp.models import BillingFile, Customer, DataSourceCustomer, RefusedRow, Source, Subscription, now
 from webapp.models.billing_file import BUSY, CANCELLED, CANCELLING, DONE, FAILED
 from webapp.services.billing import files
 from webapp.services.billing.records import CustomerChange, put_customers
 from webapp.services.billing.subscriptions import PlanTold, SubscriptionTold, put_plans, put_subscriptions
+from webapp.services.growing import Growing
 from webapp.services.locks import lock_sources
-from webapp.services.pacing import collecting_later
+from webapp.services.pacing import Pace, collecting_later
 from webapp.services.projection import never
 from webapp.services.rows import select_in
 
-PAGE = {"sqlite": 500, "postgresql": 2000}
 Numbered = tuple[int, list[str], Row]
 """A row's number as a spreadsheet counts it, its cells, and what it says."""
 
@@ -61,25 +61,33 @@ def _file(connection: Connection, file_id: int) -> Any:
     return connection.execute(select(BillingFile.__table__).where(BillingFile.id == file_id)).first()
 
 
-def _numbered(file: Any, rows: Iterator[list[str]]) -> Iterator[Numbered]:
-    for number, cells in enumerate(itertools.islice(rows, file.rows + 1, None), file.rows + 2):
+def _numbered(file: Any, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Numbered]:
+    """What is left of a file: its heading and the rows that are done with are passed over."""
+    for number, cells in itertools.islice(rows, file.rows + 1, None):
         yield number, cells, read(file.kind, file.columns, cells)
 
 
 def _read(engine: Engine, file: Any, rows: Iterator[Numbered], stop: Callable[[], bool]) -> None:
     at = file.rows
+    pace = Pace(engine.dialect.name)
+    growing = Growing(Customer, DataSourceCustomer, Subscription)
     while not stop():
-        page = list(itertools.islice(rows, PAGE[engine.dialect.name]))
-        with collecting_later(), begin(engine) as connection:
-            lock_sources(connection)
-            now_there = _file(connection, file.id)
-            if now_there is None or now_there.rows != at or not _goes_on(connection, now_there):
-                return
-            _write(connection, now_there, page)
-            if not page:
-                _close(connection, file.id, DONE)
-                return
+        with pace.batch() as batch, collecting_later():
+            page = list(itertools.islice(rows, batch.size))
+            with begin(engine) as connection:
+                batch.begun(connection.info.get(CROWDED, False))
+                lock_sources(connection)
+                now_there = _file(connection, file.id)
+                if now_there is None or now_there.rows != at or not _goes_on(connection, now_there):
+                    return
+                _write(connection, now_there, page)
+                if not page:
+                    _close(connection, file.id, DONE)
+                    return
+                growing.by(connection, len(page))
+                batch.worked = len(page)
         at += len(page)
+        pace.rest()
 
 
 def _goes_on(connection: Connection, file: Any) -> bool:

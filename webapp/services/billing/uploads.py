@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from webapp.domain import billing_rows
@@ -13,10 +13,9 @@ from webapp.models import BillingFile, Source, now
 from webapp.models.billing_file import BUSY, CANCELLED, CANCELLING, CHOOSING, READING
 from webapp.services import audit
 from webapp.services.billing import files
+from webapp.services.heartbeats import silent
 from webapp.services.transactions import write
 
-STALLED_AFTER = 8_000_000
-"""Microseconds without a sign of life after which a file has lost its worker."""
 LATEST = 20
 
 
@@ -109,10 +108,6 @@ def latest(session: Session, source: Source) -> list[BillingFile]:
 
 def stalled(engine: Engine) -> list[int]:
     """Ids of files that nobody works on."""
-    silent = now() - STALLED_AFTER
-    query = select(BillingFile.id).where(
-        BillingFile.state.in_(BUSY),
-        or_(BillingFile.heartbeat_at.is_(None), BillingFile.heartbeat_at < silent),
-    )
+    query = select(BillingFile.id).where(BillingFile.state.in_(BUSY), silent(BillingFile.heartbeat_at))
     with engine.connect() as connection:
         return list(connection.scalars(query.order_by(BillingFile.id)))
