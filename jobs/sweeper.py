@@ -20,7 +20,6 @@ from jobs.queue import Bell
 from jobs.tending import Tender
 from webapp import logs
 from webapp.config import Settings
-from webapp.database import make_engine
 from webapp.services import packing, syncs, upkeep
 from webapp.services.automations import runs, working
 from webapp.services.billing import reading, uploads
@@ -129,7 +128,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: tasks.stopping.set())
     settings = Settings.from_env()
-    sweeper = Sweeper(make_engine(settings), settings, queue.bell(settings.redis_url))
+    sweeper = Sweeper(tasks.working_engine(settings), settings, queue.bell(settings.redis_url))
     while not tasks.stopping.is_set():
         tasks.stopping.wait(sweeper.round())
     return 0

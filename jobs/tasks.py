@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from jobs import queue
 from webapp.config import Settings
@@ -21,6 +22,7 @@ from webapp.services.imports import running as imports
 
 # Seconds after which a drain makes way for the next source and queues up again.
 SLICE = 2.0
+FROZEN_AFTER = 15  # seconds in which a transaction asks nothing of PostgreSQL
 
 
 class Stop:
@@ -177,7 +179,24 @@ class GiveWay:
 def _process(_pid: int) -> tuple[Settings, Engine]:
     """Settings and engine of this process; a forked one makes its own, since connections cannot be shared."""
     settings = Settings.from_env()
-    return settings, make_engine(settings)
+    return settings, working_engine(settings)
+
+
+def working_engine(settings: Settings) -> Engine:
+    """An engine for work under locks: PostgreSQL ends a transaction in which nothing moves any more.
+
+    A worker freezes with its machine, or its network goes, in the middle of one; what it had locked would
+    keep everybody else out for as long.
+    """
+    engine = make_engine(settings)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _end_when_frozen)
+    return engine
+
+
+def _end_when_frozen(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'")
+    connection.commit()
 
 
 @contextmanager

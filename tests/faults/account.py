@@ -70,7 +70,7 @@ def close(
             of: a call that was refused with 503 may then be stored, and is a duplicate when it comes again.
     """
     engine, source_id = site.engine, source_id or site.source_id
-    until(lambda: _states(engine, source_id).get(PENDING, 0) == 0, "nothing is pending", seconds)
+    until(lambda: site.pending(source_id) == 0, "nothing is pending", seconds)
     account = _account(engine, source_id, senders)
     print(f"\n{account}")
     assert not [sender.dropped for sender in senders if sender.dropped]
@@ -79,8 +79,8 @@ def close(
     assert account.stored == sum(account.states.values())
     with engine.connect() as connection:
         digests = set(connection.scalars(select(Event.digest).where(Event.source_id == source_id)))
-    assert {wire.digest(body) for sender in senders for body in sender.acknowledged} <= digests
-    assert digests <= {wire.digest(body) for sender in senders for body in sender.sent}
+    assert {wire.digest(event) for sender in senders for event in sender.acknowledged} <= digests
+    assert digests <= {wire.digest(event) for sender in senders for event in sender.sent}
     assert facts_of(engine, source_id) == _folded_anew(site, source_id)
     return account
 

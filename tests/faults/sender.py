@@ -20,11 +20,11 @@ LONGEST_PAUSE = 0.5  # seconds between two tries
 
 
 def traffic(name: str, count: int, people: int = 40) -> Iterator[bytes]:
-    """Bodies of one event each: identifies, groups and tracks of some people, every tenth sent twice.
+    """Events: identifies, groups and tracks of some people, every tenth sent twice.
 
     Args:
         name: goes into every message id, so that no two senders say the same.
-        count: how many bodies, repeats included.
+        count: how many, repeats included.
         people: who speak; each has something new to say every so many events.
     """
     for number in range(count):
@@ -33,8 +33,11 @@ def traffic(name: str, count: int, people: int = 40) -> Iterator[bytes]:
         event = {"messageId": f"{name}-{told}", "userId": f"{name}-{told % people}", **_said(told)}
         # Out of order: a twentieth speaks of an hour ago.
         second = 5_000 + told - (3_600 if told % 20 == 7 else 0)
-        event |= {"timestamp": f"2026-03-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"}
-        yield json.dumps(event | {"sentAt": f"2026-03-02T00:00:{number % 60:02}Z"}).encode()
+        # A twentieth has no time of its own, so that it counts when it was received.
+        if told % 20 != 11:
+            time_of_day = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+            event["timestamp"] = f"2025-03-01T{time_of_day}Z"
+        yield json.dumps(event | {"sentAt": f"2025-03-02T00:00:{number % 60:02}Z"}).encode()
 
 
 def _said(number: int) -> dict[str, object]:
@@ -50,25 +53,35 @@ def _said(number: int) -> dict[str, object]:
 
 
 class Sender:
-    """Sends bodies until each was acknowledged or refused for good.
+    """Sends events until each was acknowledged or refused for good.
 
     Attributes:
-        sent: all bodies that were put on the wire, as often as they were to be sent.
-        acknowledged: events in answers of 200, per body.
+        sent: events that were put on the wire at least once.
+        acknowledged: how often each was answered with 200.
         unsure: events of requests that went out and were not answered: the other side may have stored them.
-        dropped: bodies that were refused for good, by status.
+        dropped: requests that were refused for good, by status.
         failures: what made a try fail, counted: a status, or the kind of the error.
     """
 
     def __init__(
-        self, *addresses: tuple[int, str], bodies: Iterable[bytes], connections: int = 8, timeout: float = 10
+        self,
+        *addresses: tuple[int, str],
+        events: Iterable[bytes],
+        together: int = 1,
+        connections: int = 8,
+        timeout: float = 10,
+        pause: float = 0.0,
+        keep: bool = True,
     ) -> None:
         """Args:
         addresses: (port, path) of this machine; a server that refuses the connection is passed over for
             the next, as a reverse proxy does.
-        bodies: one event each.
+        events: what to send.
+        together: how many of them go in one body, as an array.
         connections: that are open at once, each with a thread of its own.
         timeout: seconds of patience for an answer.
+        pause: seconds that each connection rests after a body.
+        keep: whether a connection carries more than one request.
         """
         self.sent: list[bytes] = []
         self.acknowledged: Counter[bytes] = Counter()
@@ -77,7 +90,10 @@ class Sender:
         self.failures: Counter[str] = Counter()
         self._addresses = addresses
         self._timeout = timeout
-        self._bodies = deque(bodies)
+        self._pause = pause
+        self._keep = keep
+        self._events = deque(events)
+        self._together = together
         self._changed = threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(connections)]
 
@@ -92,8 +108,19 @@ class Sender:
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        assert not any(thread.is_alive() for thread in self._threads), f"not taken in: {self.failures}"
+        assert self.is_done, f"not taken in: {self.failures}"
         return self
+
+    def stop(self) -> Self:
+        """Begin nothing new; what was begun is still delivered."""
+        with self._changed:
+            self._events.clear()
+        return self
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is acknowledged or dropped."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     @property
     def count(self) -> int:
@@ -104,20 +131,24 @@ class Sender:
         line = _Line(self._addresses, self._timeout)
         while True:
             with self._changed:
-                if not self._bodies:
-                    break
-                body = self._bodies.popleft()
-                self.sent.append(body)
-            self._deliver(line, body)
+                events = [self._events.popleft() for _ in range(min(self._together, len(self._events)))]
+                self.sent += events
+            if not events:
+                break
+            self._deliver(line, events)
+            if not self._keep:
+                line.close()
+            time.sleep(self._pause)
         line.close()
 
-    def _deliver(self, line: _Line, body: bytes) -> None:
+    def _deliver(self, line: _Line, events: list[bytes]) -> None:
+        body = events[0] if self._together == 1 else b"[" + b",".join(events) + b"]"
         pause = 0.02
         while True:
-            status, received = self._try(line, body)
+            status = self._try(line, body, len(events))
             if status == 200:
                 with self._changed:
-                    self.acknowledged[body] += received
+                    self.acknowledged.update(events)
                 return
             if status and status not in RETRIED and status < 500:
                 with self._changed:
@@ -126,21 +157,22 @@ class Sender:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _try(self, line: _Line, body: bytes) -> tuple[int, int]:
-        """One request: its status, 0 without an answer, and how many events were received."""
+    def _try(self, line: _Line, body: bytes, count: int) -> int:
+        """One request: its status, 0 without an answer."""
         try:
             status, answer = line.post(body)
         except (OSError, http.client.HTTPException) as error:
             line.close()
             with self._changed:
                 self.failures[type(error).__name__] += 1
-                self.unsure += line.went_out
-            return 0, 0
+                self.unsure += count * line.went_out
+            return 0
         if status != 200:
             with self._changed:
                 self.failures[str(status)] += 1
-            return status, 0
-        return status, int(json.loads(answer)["received"])
+        else:
+            assert json.loads(answer) == {"received": count}
+        return status
 
 
 class _Line:
@@ -174,7 +206,7 @@ class _Line:
             self._open = None
 
     def _connect(self) -> http.client.HTTPConnection:
-        for _ in self._addresses:
+        for _ in range(len(self._addresses)):
             connection = http.client.HTTPConnection("127.0.0.1", self._addresses[0][0], timeout=self._timeout)
             try:
                 connection.connect()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from jobs.lifeline import die_with_parent
 from tests import factories
@@ -20,6 +20,8 @@ from tests.faults.sender import until
 from tests.webhook.conftest import add_url
 from webapp.config import Settings
 from webapp.database import begin
+from webapp.models import Event
+from webapp.models.event import PENDING
 
 Program = subprocess.Popen[bytes]
 
@@ -64,11 +66,19 @@ class Site:
         self.programs.append(program)
         return program
 
-    def serve(self, **environment: str) -> Program:
-        """Start the web server, and wait until it answers."""
-        program = self.start("jobs.web", **environment)
-        until(lambda: answers(self.settings.port), "the web server listens")
+    def serve(self, port: int | None = None, **environment: str) -> Program:
+        """Start a web server, and wait until it answers."""
+        port = port or self.settings.port
+        program = self.start("jobs.web", PORT=str(port), **environment)
+        until(lambda: answers(port), "the web server listens")
         return program
+
+    def pending(self, source_id: int | None = None) -> int:
+        """How many events of a source wait."""
+        source_id = source_id or self.source_id
+        waiting = select(func.count()).where(Event.source_id == source_id, Event.state == PENDING)
+        with self.engine.connect() as connection:
+            return connection.scalar(waiting) or 0
 
     def work(self) -> tuple[Program, Program]:
         """Start a worker for events and the sweeper, which finds what nobody rang for."""
@@ -109,6 +119,11 @@ def answers(port: int) -> bool:
     """Whether something listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_frozen(pid: int) -> bool:
+    """Whether a process was stopped and waits to be told to go on."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
 def children(pid: int) -> list[int]:

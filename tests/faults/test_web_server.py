@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
+from tests.conftest import free_port
 from tests.faults import account
 from tests.faults.arming import armed
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, children
 
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def test_a_web_server_killed_around_its_commits_loses_and_doubles_nothing(site: Site) -> None:
     """It dies before a commit, after one, then its serving process alone, while eight connections send."""
     site.work()
-    sender = Sender(site.address, bodies=traffic("m", 400)).start()
+    sender = Sender(site.address, events=traffic("m", 400)).start()
     for place in ("before", "after"):
         dying = site.start("jobs.web", **armed(f"ingest.{place}_commit:8:group"))
         assert dying.wait(timeout=60) == -signal.SIGKILL
@@ -26,3 +31,27 @@ def test_a_web_server_killed_around_its_commits_loses_and_doubles_nothing(site: 
     sender.wait()
     closed = account.close(site, sender)
     assert closed.unanswered > 0
+
+
+@ONE_DATABASE
+def test_no_request_fails_while_web_servers_are_reloaded_and_replaced(site: Site) -> None:
+    """HUP gives a server a new process, TERM ends one of two whose proxy turns to the other."""
+    site.work()
+    (_, path), other = site.address, free_port()
+    first, second = site.serve(), site.serve(other)
+    events = traffic("m", 6000)
+    sender = Sender(site.address, (other, path), events=events, connections=4, pause=0.01, keep=False)
+    sender.start()
+    before = children(first.pid)
+    first.send_signal(signal.SIGHUP)
+    until(
+        lambda: bool(children(first.pid)) and not {*before} & {*children(first.pid)}, "a new process serves"
+    )
+    first.terminate()
+    assert first.wait(timeout=30) == 0
+    site.serve()
+    second.terminate()
+    assert second.wait(timeout=30) == 0
+    sender.stop().wait()
+    assert not sender.failures
+    assert account.close(site, sender).unanswered == 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -20,6 +20,7 @@ from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
 from webapp.services import attribute_changes, deletion, detaching, locks, packing, rebuild, resync
 from webapp.services.deletion import DeletionReport, deletion_report
+from webapp.services.heartbeats import silent
 from webapp.services.neighbours import Neighbours
 from webapp.services.pacing import Batch, Pace, collecting_later
 from webapp.services.previews import Preview, preview, waiting
@@ -40,8 +41,6 @@ __all__ = [
     "waiting",
 ]
 
-# Work whose row has not moved for so long has lost its worker. Microseconds.
-STALLED_AFTER = 8_000_000
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
 STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
@@ -207,9 +206,6 @@ def _beat(connection: Connection, sync_id: int) -> None:
 
 def stalled(engine: Engine) -> list[int]:
     """Ids of long work that nobody works on: just asked for, or silent for eight seconds."""
-    silent = now() - STALLED_AFTER
     with engine.connect() as connection:
-        query = select(Sync.id).where(
-            Sync.state.in_(OPEN), or_(Sync.heartbeat_at.is_(None), Sync.heartbeat_at < silent)
-        )
+        query = select(Sync.id).where(Sync.state.in_(OPEN), silent(Sync.heartbeat_at))
         return list(connection.scalars(query.order_by(Sync.id)))

@@ -9,9 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, or_, select, update
 from webapp.database import begin
 from webapp.models import Import, now
 from webapp.models.imports import BUSY, CANCELLING, CHOOSING
+from webapp.services.heartbeats import silent
 
-# Work whose row has not moved for so long has lost its worker. Microseconds.
-STALLED_AFTER = 8_000_000
 CHOSEN_WITHIN = 7 * 86_400 * 1_000_000
 """Microseconds for which uploaded files wait for a choice."""
 
@@ -22,11 +21,9 @@ class Lost(Exception):
 
 def stalled(engine: Engine) -> list[int]:
     """Ids of imports that wait for a worker: just asked for, silent, or not chosen from for a week."""
-    at = now()
-    silent = or_(Import.heartbeat_at.is_(None), Import.heartbeat_at < at - STALLED_AFTER)
-    expired = (Import.state == CHOOSING) & (Import.heartbeat_at < at - CHOSEN_WITHIN)
+    expired = (Import.state == CHOOSING) & (Import.heartbeat_at < now() - CHOSEN_WITHIN)
     with engine.connect() as connection:
-        query = select(Import.id).where(or_(Import.state.in_(BUSY) & silent, expired))
+        query = select(Import.id).where(or_(Import.state.in_(BUSY) & silent(Import.heartbeat_at), expired))
         return list(connection.scalars(query.order_by(Import.id)))
 
 

@@ -10,9 +10,9 @@ from webapp.domain.segment import REASONS, Reading
 from webapp.domain.text import clean
 from webapp.models import Import, now
 from webapp.models.imports import CANCELLED, CANCELLING, CHOOSING, DONE, FAILED, INSPECTING, STORING
+from webapp.services.heartbeats import STALLED_AFTER
 from webapp.services.imports.crowd import Appearing
 from webapp.services.imports.storing import choice_of
-from webapp.services.imports.turns import STALLED_AFTER
 
 STATES = {
     INSPECTING: "Looking through the files",
