@@ -82,7 +82,8 @@ def test_a_disk_that_can_only_be_read_for_a_while(site: Site, volume: Volume) ->
     assert volume.allow_writing(True)
     site.work()
     sender.wait()
-    assert set(sender.failures) == {"503"}
+    # The token cannot be looked up, so the answer may come, and the connection end, before the body does.
+    assert set(sender.failures) <= {"503", "BrokenPipeError", "ConnectionResetError"}
     account.close(site, before, sender)
 
 
