@@ -6,13 +6,14 @@ BIN := .venv/bin
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --no-config --universal \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11
 
-.PHONY: help run test check bench demo clean lock environment
+.PHONY: help run test check bench audit demo clean lock environment
 
 help:
 	@echo "make run    runs Tributary on http://127.0.0.1:8000 (HOST, PORT and DATA_DIR change that); Ctrl-C stops it"
 	@echo "make test   installs what the tests need and runs all of them, on SQLite and PostgreSQL"
 	@echo "make check  lint, format, types, templates"
 	@echo "make bench  measures everything on both databases, within 45 minutes, and writes docs/performance.md"
+	@echo "make audit  writes a bill of materials, and asks what is known against each package; needs the internet"
 	@echo "make demo   runs a second Tributary with a few thousand made-up events, in data-demo/"
 	@echo "make clean  removes .venv, caches and data-demo/; never data/"
 	@echo "make lock   compiles the requirements*.in, and the package.json of tests/senders, with hashes"
@@ -43,6 +44,10 @@ bench:
 	@command -v wrk >/dev/null || { echo "wrk is needed (on Debian: apt-get install wrk)."; exit 1; }
 	@$(BIN)/python -m bench.all --json docs/performance.json --docs docs/performance.md $(BENCH)
 
+audit:
+	@$(PYTHON) jobs/environment.py audit
+	@$(BIN)/python -m jobs.audit
+
 # The link that makes the demo's administrator is printed as in `make run`.
 demo: export DATA_DIR := $(or $(DEMO_DIR),$(CURDIR)/data-demo)
 demo: environment
@@ -57,9 +62,10 @@ clean:
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: environment
-	@echo "Compiling requirements.txt, requirements-dev.txt and what tests send with"
+	@echo "Compiling requirements.txt, requirements-dev.txt, what tests send with and what audits"
 	@$(BIN)/python -m pip install --quiet uv
 	@$(COMPILE) requirements.in -o requirements.txt
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	@$(COMPILE) requirements-senders.in -o requirements-senders.txt
+	@$(COMPILE) requirements-audit.in -o requirements-audit.txt
 	@cd tests/senders && npm install --package-lock-only --omit-lockfile-registry-resolved --silent --no-audit --no-fund

@@ -4,6 +4,7 @@ Standard library only, and no syntax newer than the check of Python's own versio
 
     python3 jobs/environment.py run     what Tributary needs to run
     python3 jobs/environment.py test    that, and what its tests need: pytest, PostgreSQL, Chromium
+    python3 jobs/environment.py audit   that, and what `make audit` asks with
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
-FILES = {"run": ["requirements.txt"], "test": ["requirements.txt", "requirements-dev.txt"]}
+RUN = ["requirements.txt"]
+FILES = {"run": RUN, "test": [*RUN, "requirements-dev.txt"], "audit": RUN}
 # Libraries of others that tests send with, apart from our own packages: they ask for other versions.
 SENDERS = VENV / "senders"
 NODE_FILES = [ROOT / "tests" / "senders" / name for name in ("package.json", "package-lock.json")]
@@ -42,14 +44,21 @@ def main(purpose: str) -> int:
     for name in FILES[purpose]:
         if not _install(ROOT / name):
             return _fail(f"{name} could not be installed (see above). Run the same command again to retry.")
+    if purpose == "audit":
+        return _install_apart("requirements-audit.txt", VENV / "audit")
     return _install_for_tests() if purpose == "test" else 0
 
 
-def _install_for_tests() -> int:
-    name = "requirements-senders.txt"
-    if not _install(ROOT / name, "--target", str(SENDERS / "python"), "--upgrade"):
+def _install_apart(name: str, folder: Path) -> int:
+    """Install what asks for other versions than our own packages into a folder of its own."""
+    if not _install(ROOT / name, "--target", str(folder), "--upgrade"):
         return _fail(f"{name} could not be installed (see above). Run the same command again to retry.")
-    return _install_programs() or _install_node_packages()
+    return 0
+
+
+def _install_for_tests() -> int:
+    missing = _install_apart("requirements-senders.txt", SENDERS / "python")
+    return missing or _install_programs() or _install_node_packages()
 
 
 def _works() -> bool:

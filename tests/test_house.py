@@ -39,6 +39,7 @@ FLOORS = {
     "jobs.supervisor": 6,
     "jobs.up": 6,
     "jobs.environment": 6,
+    "jobs.audit": 6,
     "wsgi": 6,
 }
 LONGEST = 350
@@ -153,10 +154,10 @@ def test_no_file_names_a_package_host():
             assert not [host for host in hosts if host in text], path
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-senders.txt"])
-def test_every_requirement_is_pinned_by_version_and_hash(name):
+@pytest.mark.parametrize("part", ["", "-dev", "-senders", "-audit"])
+def test_every_requirement_is_pinned_by_version_and_hash(part):
     """What was tested is what gets installed, byte for byte."""
-    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text())
+    entries = re.split(r"\n(?=\S)", (ROOT / f"requirements{part}.txt").read_text())
     packages = [entry for entry in entries if not entry.startswith("#")]
     assert packages
     for entry in packages:
