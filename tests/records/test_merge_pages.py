@@ -1,5 +1,7 @@
 """Merging by hand: who may be the same, both side by side, and the result before it is one."""
 
+import pytest
+
 from tests.tables.conftest import texts
 
 
@@ -71,3 +73,22 @@ def test_what_is_one_already_or_gone_is_said(pair):
         "Nothing was changed" in texts(pair.send(path, f"{path}/merges", other="cus_x"), ".toast--error")[0]
     )
     assert pair.client.get(f"{path}/merge/cus_nothing").status_code == 404
+
+
+@pytest.mark.parametrize("primary", ["b2", "g1"])
+def test_the_result_of_merging_who_was_merged_before_is_what_is_shown(pair, primary):
+    """Of three, whoever is to lead: all that the page shows as the result is what the one customer shows."""
+    one = pair.merge()
+    names = {"g1": one.removeprefix("/customers/"), "b2": pair.path("b2").removeprefix("/customers/")}
+    paths = (f"{one}/merge/{names['b2']}", f"{pair.path('b2')}/merge/{names['g1']}")
+    sides = [lines(pair.page(f"{path}?primary={names[primary]}")) for path in paths]
+    shown = {attribute: told[2] for attribute, told in sides[0].items()}
+    assert {attribute: told[2] for attribute, told in sides[1].items()} == shown
+    assert shown["Name"] == {"b2": "Beta", "g1": "ACME"}[primary]
+    form = pair.page(f"{paths[0]}?primary={names[primary]}").select_one("form[method=post][action$=merges]")
+    pair.send(one, form["action"], other=form.select_one("[name=other]")["value"])
+    row = pair.row("g1")
+    assert pair.path("g1") == pair.path("b1") == pair.path("b2") == f"/customers/{names[primary]}"
+    told = {"Name": row.name, "Email": row.email, "Country": row.country, "External ID": row.external_id}
+    told |= {"Website": row.website_url, "Status": row.lead_status, "plan": row.custom["plan"]}
+    assert told | {"tier": str(row.custom["tier"])} == shown

@@ -18,6 +18,8 @@ CUSTOMERS, SUBSCRIPTIONS = "customers", "subscriptions"
 LONGEST = 1024
 """Characters of a standard attribute; of an external id 255."""
 IGNORED, CUSTOM = "", "custom"
+REASON = "not imported because"
+"""The heading under which refused rows that are sent back say what is wrong with them."""
 
 FIELDS: dict[str, dict[str, str]] = {
     CUSTOMERS: {
@@ -120,7 +122,8 @@ def guess(kind: str, heading: Sequence[str]) -> list[str]:
         name = spelled.get(key, IGNORED)
         if name in found:
             name = IGNORED
-        if not name and key and kind == CUSTOMERS and f"custom.{key}" not in found:
+        is_free = key not in ("", key_of(REASON)) and f"custom.{key}" not in found
+        if not name and is_free and kind == CUSTOMERS:
             name = f"custom.{key}"
         found.append(name)
     # A column that bears a field's own name is that field, whatever stood before it.

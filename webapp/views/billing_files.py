@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Engine, select
 
 from jobs.queue import bell
-from webapp.domain.billing_rows import FIELDS, REQUIRED
+from webapp.domain.billing_rows import FIELDS, REASON, REQUIRED
 from webapp.extensions import csrf, db
 from webapp.models import BillingFile, RefusedRow, Source
 from webapp.models.billing_file import CHOOSING
@@ -89,11 +89,11 @@ def cancel(source_id: str, file_id: int) -> ResponseReturnValue:
 
 @bp.get("/<int:file_id>/refused.csv")
 def refused(source_id: str, file_id: int) -> ResponseReturnValue:
-    """The refused rows as they were, with what is wrong in front: to be corrected and uploaded again."""
+    """The refused rows as they were, with what is wrong behind: to be corrected and uploaded again."""
     file = _file_or_404(_billing_source(source_id), file_id)
     cells = _refused_cells(db.engine, file.id, len(file.heading))
     headers = {"Content-Disposition": f'attachment; filename="refused-{file.id}.csv"'}
-    lines = csv_files.lines((*file.heading, "problem"), cells)
+    lines = csv_files.lines((*file.heading, REASON), cells)
     return Response(lines, mimetype="text/csv", headers=headers)
 
 

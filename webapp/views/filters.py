@@ -70,6 +70,11 @@ def exact(us: int) -> str:
     return f"{at.day} {at:%b} {at.year}, {at:%H:%M:%S} UTC"
 
 
+def day(us: int) -> str:
+    """A day, where an instant is its beginning in UTC, as billing systems tell it; else the exact instant."""
+    return exact(us).removesuffix(", 00:00:00 UTC")
+
+
 def ago(us: int, at: int | None = None) -> str:
     """Write how long ago an instant is: `just now`, `23m ago`, and `in 2h` for what is to come.
 
@@ -164,7 +169,22 @@ def _static_address(_root: str, filename: str, version: str) -> str:
     return url_for("static", filename=filename, v=version)
 
 
-FILTERS = (number, money, units, counted, iso, exact, ago, duration, percent, initial, weblink, query, attrs)
+FILTERS = (
+    number,
+    money,
+    units,
+    counted,
+    iso,
+    exact,
+    day,
+    ago,
+    duration,
+    percent,
+    initial,
+    weblink,
+    query,
+    attrs,
+)
 
 
 def register(app: Flask) -> None:
