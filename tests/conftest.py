@@ -3,17 +3,14 @@
 import ctypes.util
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +23,14 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine
 
 from jobs import broker as brokers
-from jobs.lifeline import die_with_parent
-from tests import postgres
+from tests import economy, postgres, serving
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.extensions import db
+
+economy.keep_files_in_memory()
+economy.compile_templates_once()
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "a key for tests only, as long as a real one"
@@ -47,6 +46,8 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
 ]
 HTMX = "htmx"
+PATIENCE = 30_000
+"""Milliseconds that something in a browser may take on a busy machine."""
 
 # The same examples in every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
@@ -62,6 +63,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI does not accept: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Whatever a test connects to a database, in this process, is closed at its end."""
+    with economy.connections_closed():
+        yield
 
 
 def settings_for(database_url: str, data_dir: Path) -> Settings:
@@ -206,39 +214,25 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def live_server(settings: Settings) -> Iterator[LiveServer]:
     """The real web server, in a process of its own, on the test's database."""
     settings = replace(settings, port=free_port(), testing=False)
-    with open(settings.data_dir / "web.log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.web"],
-            env=environment_of(settings),
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
-        )
+    process = serving.start(environment_of(settings), settings.data_dir / "web.log")
     server = LiveServer(f"http://127.0.0.1:{settings.port}", settings)
     try:
         _wait_for(server, process)
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        serving.stop(process)
 
 
-def _wait_for(server: LiveServer, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
+def _wait_for(server: LiveServer, process: ForkServerProcess) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.is_alive():
         try:
             with urllib.request.urlopen(server.url + "/healthz", timeout=2):
                 return
         except urllib.error.HTTPError:
             return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.02)
     raise RuntimeError(f"the web server did not start: {(server.settings.data_dir / 'web.log').read_text()}")
 
 
@@ -247,8 +241,9 @@ def chromium() -> Iterator[Any]:
     """A real browser, for this session."""
     if CHROMIUM is None or ctypes.util.find_library("atomic") is None:
         pytest.skip("Chromium is not installed here (on Debian: apt-get install chromium libatomic1)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         program = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         yield program
@@ -262,8 +257,8 @@ def browser(chromium: Any) -> Iterator[Any]:
     The htmx that pages load from its public address comes from `static/vendor` here; the browser checks the
     page's integrity hash against it all the same.
     """
-    context = chromium.new_context()
-    context.set_default_timeout(10_000)
+    context = chromium.new_context(reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
     context.route(lambda url: not url.startswith("http://127.0.0.1"), _from_vendor)
     yield context
     context.close()

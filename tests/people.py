@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from webapp.database import writing
 from webapp.extensions import db
@@ -12,15 +16,31 @@ from webapp.security import COOKIE
 from webapp.services import accounts, logins, passwords
 
 PASSWORD = "three quiet otters"
-_kept: list[str] = []
+
+
+@cache
+def _hash() -> str:
+    """Hashing takes its time, by design; once is enough for all tests."""
+    return passwords.hashed(PASSWORD)
 
 
 def add_user(app: Flask, email: str = "grace@example.com", role: str = "administrator") -> int:
     """Add an account whose password is `PASSWORD`; its id."""
-    if not _kept:  # hashing takes its time, by design; once is enough for all tests
-        _kept.append(passwords.hashed(PASSWORD))
     with app.app_context(), writing():
-        return accounts.add(db.session(), email, role, _kept[0]).id
+        return accounts.add(db.session(), email, role, _hash()).id
+
+
+def account(engine: Engine, email: str = "administrator@example.com", role: str = "administrator") -> int:
+    """Add an account whose password is `PASSWORD`, without an application; its id."""
+    with writing(), Session(engine) as session:
+        return accounts.add(session, email, role, _hash()).id
+
+
+def session(engine: Engine) -> str:
+    """The token of an administrator's session, for a browser's cookie."""
+    user_id = account(engine)
+    with writing(), Session(engine) as begun:
+        return logins.start(begun, user_id, days=14)
 
 
 def sign_in(client: FlaskClient, role: str = "administrator", email: str | None = None) -> str:

@@ -8,8 +8,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.people import PASSWORD, add_user
-from webapp.app import create_app
+from tests.people import PASSWORD, account
 from webapp.database import make_engine
 from webapp.services import projection, syncs, upkeep
 
@@ -30,7 +29,9 @@ def call(url, body):
 
 def sign_in(page, server):
     """Sign an administrator in."""
-    add_user(create_app(server.settings), "ada@example.com")
+    engine = make_engine(server.settings)
+    account(engine, "ada@example.com")
+    engine.dispose()
     page.goto(server.url + "/sign-in")
     page.fill("[name=email]", "ada@example.com")
     page.fill("[name=password]", PASSWORD)

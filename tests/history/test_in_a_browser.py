@@ -4,21 +4,16 @@ import gzip
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.accessible import violations
 from tests.history import support
-from tests.people import sign_in
+from tests.people import session
 from tests.sources.support import add_source, key
-from webapp.app import create_app
-from webapp.extensions import db
 from webapp.security import COOKIE
 from webapp.services.imports import running
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CALLS = support.calls(80)
-# Colours that fade into each other are no colours to measure.
-SETTLED = """() => Promise.allSettled(
-  document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished))"""
 
 
 @pytest.fixture
@@ -28,13 +23,9 @@ def source(app):
 
 
 @pytest.fixture
-def signed_in(live_server, page):
+def signed_in(live_server, engine, page):
     """A real browser with an administrator's session."""
-    app = create_app(live_server.settings)
-    token = sign_in(app.test_client())
-    with app.app_context():
-        db.engine.dispose()
-    page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
+    page.context.add_cookies([{"name": COOKIE, "value": session(engine), "url": live_server.url}])
     return page
 
 
@@ -42,9 +33,7 @@ def usable(page, *schemes):
     """Everybody can use this page: nothing for axe to find, and it is no wider than a phone."""
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        page.evaluate(SETTLED)
-        found = Axe().run(page).response["violations"]
-        assert not found, [(each["id"], each["nodes"][0]["target"]) for each in found]
+        assert violations(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,15 +1,14 @@
 """What only a browser shows of mappings: the preview while one chooses, copying, and what axe says."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from sqlalchemy import update
 
+from tests.accessible import violations
 from tests.mapping.test_applying import TIER
 from tests.mapping.test_pages import ACME, ADA, BOB
-from tests.people import sign_in
+from tests.people import session
 from tests.sources.support import add_source, fill
-from webapp.app import create_app
 from webapp.database import begin
 from webapp.models import Source
 from webapp.security import COOKIE
@@ -22,7 +21,7 @@ def place(app, engine, settings, page, live_server):
     """The address of a mapping page, with an administrator signed in."""
     public_id, _ = add_source(app)
     fill(app, engine, settings, public_id, (ADA, BOB, ACME))
-    token = sign_in(create_app(settings).test_client())
+    token = session(engine)
     page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
     return f"{live_server.url}/sources/{public_id}/mapping"
 
@@ -74,7 +73,6 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(page, place, engine
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 844})
-            found = Axe().run(page).response["violations"]
-            assert not found, (address, width, [(each["id"], each["nodes"][0]["target"]) for each in found])
+            assert not (found := violations(page)), (address, width, found)
         fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         assert page.evaluate(fits), address

@@ -1,8 +1,8 @@
 """What only a browser shows of these pages: that everybody can use them, on a phone too."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.accessible import violations
 from tests.tables.conftest import visit  # noqa: F401
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -42,8 +42,7 @@ def check(page, path, scheme):
     page.emulate_media(color_scheme=scheme)
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})
-        found = Axe().run(page).response["violations"]
-        assert not found, (path, width, [(each["id"], each["nodes"][0]["target"]) for each in found])
+        assert not (found := violations(page)), (path, width, found)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
 
 

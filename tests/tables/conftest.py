@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from tests import people
 from tests.projection import support
-from webapp.app import create_app
 from webapp.models import Source
 from webapp.security import COOKIE
 
@@ -103,9 +102,9 @@ def told(request, app, engine, settings):
 
 
 @pytest.fixture
-def visit(page, live_server, settings):
+def visit(page, live_server, engine):
     """Go to a path as somebody who is signed in."""
-    token = people.sign_in(create_app(settings).test_client())
+    token = people.session(engine)
     page.context.add_cookies([{"name": COOKIE, "value": token, "url": live_server.url}])
 
     def go(path):

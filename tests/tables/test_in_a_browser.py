@@ -1,9 +1,9 @@
 """What only a browser shows: swaps, focus, history, rows that appear by themselves, and what axe says."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from sqlalchemy import select
 
+from tests.accessible import violations
 from tests.projection import support
 from tests.tables.conftest import EVENTS
 from webapp.models import Contact, Customer, Event, Source
@@ -105,8 +105,7 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(visit, source, engi
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 844})
-            found = Axe().run(page).response["violations"]
-            assert not found, (path, width, [(each["id"], each["nodes"][0]["target"]) for each in found])
+            assert not (found := violations(page)), (path, width, found)
         assert page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), path
@@ -153,4 +152,4 @@ def test_columns_move_and_a_view_is_kept_by_name(visit, source):
     page.get_by_role("link", name="By address").click()
     page.wait_for_url("**/customers?c=email&c=country*")
     assert page.locator("thead th:not(.pick)").first.inner_text().strip() == "Email"
-    assert not Axe().run(page).response["violations"]
+    assert violations(page) == []

@@ -1,0 +1,17 @@
+"""Whether everybody can use a page, whatever they read it with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+# Colours that are fading into others are no colours to measure.
+_SETTLED = "() => Promise.allSettled(document.getAnimations().map((each) => each.finished))"
+
+
+def violations(page: Any) -> list[tuple[str, Any]]:
+    """What axe finds on a page of a real browser: `[(rule, selectors of the first element), ...]`."""
+    page.evaluate(_SETTLED)
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], each["nodes"][0]["target"]) for each in found]

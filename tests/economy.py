@@ -1,0 +1,76 @@
+"""What keeps the suite quick, and each of its tests apart from the next."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType
+from weakref import WeakSet
+
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from sqlalchemy import Connection, Engine, event
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes that have to be free in memory before tests keep their files there."""
+_used: WeakSet[Engine] = WeakSet()
+
+
+def keep_files_in_memory() -> None:
+    """Have temporary folders lie in memory, here and in processes that are started from here.
+
+    Nothing in them outlives the tests, and waiting for a disk at every commit is most of what some of them
+    would do. A `TMPDIR` that somebody has set stays.
+    """
+    if "TMPDIR" in os.environ or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+        return
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # asked before, it would still be the old one
+
+
+class Compiled(BytecodeCache):
+    """Templates as code, kept for every application of this process, since each test makes its own."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Jinja asks for a template that this application has not loaded yet."""
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Jinja hands over what it compiled."""
+        assert bucket.code is not None
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+def compile_templates_once() -> None:
+    """Have every application that is made from here on share its compiled templates."""
+    Flask.jinja_options = {"bytecode_cache": Compiled()}
+
+
+@event.listens_for(Engine, "engine_connect")
+def _remember(connection: Connection) -> None:
+    _used.add(connection.engine)
+
+
+@contextmanager
+def connections_closed() -> Iterator[None]:
+    """Close what the block opened through any engine, whoever made it.
+
+    A connection that is left to the garbage collector is closed in the middle of some later test, which then
+    fails for it.
+    """
+    before = set(_used)
+    try:
+        yield
+    finally:
+        for engine in set(_used) - before:
+            engine.dispose()
+            _used.discard(engine)

@@ -1,0 +1,16 @@
+"""What web servers of tests are forked from: everything that one imports and compiles first, done once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs import web  # noqa: F401
+from tests import economy
+from webapp import logs, webhook  # noqa: F401
+from webapp.app import create_app
+from webapp.config import Settings
+
+economy.compile_templates_once()
+_app = create_app(Settings(data_dir=Path(), database_url="sqlite://", secret_key="opens nothing"))
+for _name in _app.jinja_env.list_templates():
+    _app.jinja_env.get_template(_name)
