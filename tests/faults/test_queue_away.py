@@ -56,8 +56,6 @@ def test_a_queue_absent_full_flushed_silent_restarted_or_down_costs_time_alone(
             way.refuse()
             send("down")
             way.heal()
-            with closing(redis.Redis.from_url(url)) as server:
-                until(lambda: server.scard(f"rq:workers:{queue.EVENTS}") > 0, "the worker listens again")
 
             def folded_by_the_worker() -> bool:
                 send(f"back {len(senders)}")
