@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from tests.merging.world import World
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.models import Customer, Decision
+from webapp.models import Customer, DataSourceCustomer, Decision, Event, Sync
 from webapp.models.merging import APART
-from webapp.services import decisions, merges
+from webapp.services import decisions, merges, syncs
 from webapp.services.decisions import By
 
 
@@ -149,3 +149,36 @@ def test_what_waits_follows_a_rebuild(world: World) -> None:
     world.follow("s", "user")
     assert [row.get("uuid") for row in world.rows()] == [row.get("uuid") for row in before]
     world.check()
+
+
+def test_a_merge_decided_while_a_rebuild_places_holds_for_who_somebody_turns_out_to_be(world: World) -> None:
+    """Shown as two by what was known before, they are one by what is known now; neither word is lost."""
+    world.tell("s", [identify(8, "", "a7", email="ada@x.example")])
+    world.bill("b1", name="ACME")
+    with begin(world.engine) as connection:
+        said = connection.scalars(select(Event.body).order_by(Event.id)).all()
+        (old,) = (body for body in said if b'"u4"' in body)
+        new = old.replace(b'"traits": {}', b'"traits": {"email": "ada@x.example"}')
+        assert new != old
+        connection.execute(update(Event).where(Event.body == old).values(body=new))
+    sync_id = world.ask("s", "rebuild")
+    syncs.run(
+        world.engine, sync_id, settings=world.settings, stop=lambda: phase(world, sync_id) == "companies"
+    )
+    with begin(world.engine) as connection:
+        of = select(DataSourceCustomer.origin_uuid)
+        (paid, ada) = (
+            connection.scalars(of.where(DataSourceCustomer.external_id == name)).one()
+            for name in ("b1", "ada@x.example")
+        )
+        merges.merge(connection, [(paid, ada)], By())
+    assert names(world) == ["b1", "g1", "g2", "g3", "u4", "u5"]
+    syncs.run(world.engine, sync_id, settings=world.settings)
+    assert names(world) == ["b1", "g1", "g2", "g3", "u5"]
+    world.check()
+
+
+def phase(world: World, sync_id: int) -> str:
+    """How far long work has come."""
+    with world.engine.connect() as connection:
+        return connection.scalar(select(Sync.phase).where(Sync.id == sync_id)) or ""

@@ -78,6 +78,10 @@ class World:
         self._work(source, "deletion")
 
     def _work(self, source: str, kind: str, policy: str | None = None) -> None:
+        syncs.run(self.engine, self.ask(source, kind, policy), settings=self.settings)
+
+    def ask(self, source: str, kind: str, policy: str | None = None) -> int:
+        """Ask for long work that nobody has begun; its id."""
         with writing(), Session(self.engine) as session:
             row = session.get_one(Source, self.sources[source])
             row.policy = policy or row.policy
@@ -88,8 +92,7 @@ class World:
                 else syncs.request(session, row, kind)
             )
             session.commit()
-            sync_id = asked.id
-        syncs.run(self.engine, sync_id, settings=self.settings)
+            return asked.id
 
     def merge(self, one: Name, other: Name) -> bool:
         """Merge two customers; whether both are there and are not one already."""

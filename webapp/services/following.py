@@ -100,9 +100,9 @@ def keys_of(connection: Connection, sources: Mapping[str, int]) -> dict[str, byt
     found: dict[str, bytes] = {}
     for source_id in set(sources.values()):
         query = select(Identifier.uuid, Identifier.key, Identifier.person_uuid)
-        query = query.where(
-            Identifier.source_id == source_id, Identifier.generation == _generation(source_id)
-        )
+        # The generation before too: while a rebuild places, who is shown by it may be part of another now.
+        shown = (_generation(source_id), _generation(source_id) - 1)
+        query = query.where(Identifier.source_id == source_id, Identifier.generation.in_(shown))
         uuids = [uuid for uuid, id in sources.items() if id == source_id]
         named = select_in(connection, query, Identifier.person_uuid, uuids)
         found |= {row.uuid: row.key for row in named if row.uuid == row.person_uuid}
