@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from webapp.domain import segment, wire
+from webapp.domain import segment, traits, wire
 from webapp.domain.attributes import shown, type_of
 from webapp.domain.countries import country
 from webapp.domain.ids import read_id
@@ -177,3 +177,13 @@ def test_an_id_is_trimmed_and_otherwise_as_received(value, told):
 def test_a_country_is_its_two_letters_where_the_text_names_one(text, told):
     """CLDR's English names and the ISO codes in any case; anything else stays as told."""
     assert country(text) == told
+
+
+def test_names_that_never_come_again_fill_no_memory():
+    """The keys of lists of names are kept for when they come again: some of them, and none that is huge."""
+    for number in range(3000):
+        assert traits.keys_of({f"Trait {number}": 1, "userId": 2}) == (f"trait_{number}", "user_id")
+    huge = "x" * 10_000
+    assert traits.keys_of({huge: 1}) == (traits.key_of(huge),)
+    assert len(traits._known_keys) <= traits._MOST_KNOWN
+    assert (huge,) not in traits._known_keys

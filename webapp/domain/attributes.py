@@ -34,7 +34,7 @@ def never_timestamp(text: str) -> str:
 def type_of(value: Value) -> str:
     """The type of one value: "Boolean", "Integer", "Decimal", "Timestamp" or "String"."""
     if isinstance(value, str):
-        return "Timestamp" if timestamp_form(value) else "String"
+        return "Timestamp" if value[4:5] == "-" and timestamp_form(value) else "String"
     if isinstance(value, bool):
         return "Boolean"
     return "Integer" if isinstance(value, int) else "Decimal"

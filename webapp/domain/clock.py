@@ -132,4 +132,7 @@ def timestamp_form(text: str) -> bool:
     """Whether a text is a Timestamp: a full ISO 8601 date, or date and time with `T`, of a real day."""
     if len(text) < 10 or text[4] != "-" or " " in text:
         return False
-    return _ISO.fullmatch(text) is not None and read_time(text) is not None
+    if _ISO.fullmatch(text) is None:
+        return False
+    instant = _from_iso(text)
+    return instant is not None and _FIRST <= instant <= _LAST

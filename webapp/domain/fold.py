@@ -73,20 +73,24 @@ def _fold_one(
     people: dict[bytes, Told], companies: dict[bytes, Told], event_id: int, reading: Reading
 ) -> None:
     time = reading.time
-    message_id = text_of(reading.message_id.encode("utf-8", "surrogatepass"))
+    message_id = reading.message_id
+    if not message_id.isascii():
+        message_id = text_of(message_id.encode("utf-8", "surrogatepass"))
     subject = keyed(reading)
     company = company_key(reading.group_id) if reading.group_id is not None else None
     if company is not None:
         told = _known(companies, company)
         _seen(told, time)
         _tell(told.strong, reading.company, time, message_id, event_id)
-        _tell(told.custom, reading.company_custom, time, message_id, event_id)
+        if reading.company_custom:
+            _tell(told.custom, reading.company_custom, time, message_id, event_id)
     if subject is None:
         return
     told = _known(people, subject)
     _seen(told, time)
     _tell(told.strong, reading.contact, time, message_id, event_id)
-    _tell(told.weak, reading.weak, time, message_id, event_id)
+    if reading.weak:
+        _tell(told.weak, reading.weak, time, message_id, event_id)
     _tell(told.custom, reading.contact_custom, time, message_id, event_id)
     if company is not None:
         told.company = later(told.company, (time, message_id, event_id, text_of(company)))
@@ -115,7 +119,7 @@ def _tell(
 ) -> None:
     for attribute, value in said.items():
         known = registers.get(attribute)
-        if known is None or known[:3] < (time, message_id, event_id):
+        if known is None or known[0] < time or known[:3] < (time, message_id, event_id):
             registers[attribute] = (time, message_id, event_id, value)
 
 

@@ -21,6 +21,7 @@ _JUNK: Final = frozenset(
         "not_authenticated",
     }
 )
+_LONGEST_JUNK: Final = max(map(len, _JUNK))
 
 
 def read_id(value: object) -> tuple[str | None, str | None]:
@@ -44,6 +45,6 @@ def read_id(value: object) -> tuple[str | None, str | None]:
         told = str(value)
     else:
         return None, "junk_id"
-    if len(told) > LONGEST or told.lower() in _JUNK:
+    if len(told) > LONGEST or (len(told) <= _LONGEST_JUNK and told.lower() in _JUNK):
         return None, "junk_id"
     return told, None

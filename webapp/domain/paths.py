@@ -7,6 +7,7 @@ flat calls of Segment's ChartMogul destination it begins at the top: `company.si
 from __future__ import annotations
 
 from collections.abc import Hashable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -211,12 +212,17 @@ def _form(value: object, levels: int) -> Hashable:
     """The names of an object and of the objects in it, and which of them say something."""
     if not isinstance(value, dict):
         return None
-    marks: list[Hashable] = []
-    for each in value.values():
-        if each.__class__ is str:
-            marks.append(each != "" and not each.isspace())
-        elif isinstance(each, dict) and levels > 1:
-            marks.append((says(each), _form(each, levels - 1)))
-        else:
-            marks.append(says(each))
+    marks = [
+        each.strip() != "" if each.__class__ is str else each.__class__ in _NUMBERS or _mark(each, levels)
+        for each in value.values()
+    ]
     return tuple(value), tuple(marks)
+
+
+_NUMBERS: Final = frozenset((bool, int, Decimal))
+
+
+def _mark(value: object, levels: int) -> Hashable:
+    if isinstance(value, dict) and levels > 1:
+        return says(value), _form(value, levels - 1)
+    return says(value)

@@ -23,7 +23,7 @@ from webapp.domain.traits import (
     Traits,
     company_of,
     flatten,
-    key_of,
+    keys_of,
     read_date,
     spelled,
     split_name,
@@ -323,4 +323,10 @@ def _object(reading: Reading, fields: Traits, key: str) -> Traits:
 
 def _beside(event: Traits, frame: frozenset[str]) -> Traits:
     """The fields of a flat event that tell of the contact or customer."""
-    return {name: value for name, value in event.items() if key_of(name) not in frame}
+    keys, names = keys_of(event), tuple(event)
+    if keys == names:
+        beside = dict(event)
+        for key in frame:
+            beside.pop(key, None)
+        return beside
+    return {name: event[name] for name, key in zip(names, keys, strict=True) if key not in frame}

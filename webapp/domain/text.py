@@ -53,7 +53,12 @@ def says(value: object, levels: int = 2) -> bool:
     if isinstance(value, str):
         return not (value == "" or value.isspace())
     if isinstance(value, dict):
-        return any(says(each, levels - 1) for each in value.values()) if levels else bool(value)
+        if not levels:
+            return bool(value)
+        for each in value.values():  # noqa: SIM110  # no generator: mostly the first one says something
+            if says(each, levels - 1):
+                return True
+        return False
     if isinstance(value, list):
         return any(isinstance(each, dict | list) or says(each) for each in value)
     return value is not None

@@ -31,6 +31,9 @@ CUSTOMER_NAMES: Final = {name: name for name in STANDARD_CUSTOMER} | {
 NEVER_IMPORTED: Final = frozenset({"lead_created_at", "free_trial_started_at"})
 """Lead dates and free trial dates: the CRM's own, whatever a stream says of them."""
 
+_PARTICULAR: Final = NEVER_IMPORTED | {"", "id", "company"}
+"""Keys of a contact's traits that are more than custom attributes."""
+
 _CAPITALS: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _KEY: Final = re.compile("[a-z0-9]+(?:_[a-z0-9]+)*")
 _OUTSIDE: Final = re.compile("[^a-z0-9]+")
@@ -74,6 +77,24 @@ def _new_key(name: str) -> str:
 
 _known_key: Final = lru_cache(maxsize=4096)(_new_key)
 
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 4096
+"""Lists of names whose keys are kept, and characters of one: nothing that is sent can fill the memory."""
+_known_keys: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
+
+
+def keys_of(fields: Traits) -> tuple[str, ...]:
+    """The keys of an object's names, in its order: senders send few lists of names, again and again."""
+    names = tuple(fields)
+    keys = _known_keys.get(names)
+    if keys is not None:
+        return keys
+    keys = tuple(map(key_of, names))
+    if sum(map(len, names)) <= _LONGEST_KNOWN:
+        if len(_known_keys) >= _MOST_KNOWN:
+            _known_keys.clear()
+        _known_keys[names] = keys
+    return keys
+
 
 def spelled(fields: Traits, ids: Container[str] = ()) -> dict[str, object]:
     """The fields by key: of two spellings the later that says something stands.
@@ -82,9 +103,12 @@ def spelled(fields: Traits, ids: Container[str] = ()) -> dict[str, object]:
         fields: as told.
         ids: keys of ids; what is no usable id does not stand over one that is.
     """
-    known: dict[str, object] = {}
-    for name, value in fields.items():
-        key = key_of(name)
+    keys = keys_of(fields)
+    known: dict[str, object] = dict(zip(keys, fields.values(), strict=True))
+    if len(known) == len(keys):
+        return known
+    known = {}
+    for key, value in zip(keys, fields.values(), strict=True):
         if key in known and (not says(value) or (key in ids and _is_worse_id(value, known[key]))):
             continue
         known[key] = value
@@ -118,25 +142,47 @@ def tell_contact(layers: Sequence[tuple[Traits, Record]], has_company: bool) -> 
     """
     for level, (traits, record) in enumerate(layers):
         above = layers[level + 1 :] if traits else ()
-        higher = {key_of(name) for over, _ in above for name, value in over.items() if _stands(value)}
-        for name, value in traits.items():
-            key = key_of(name)
-            if key in record.names:
+        higher = {
+            key
+            for over, _ in above
+            for key, value in zip(keys_of(over), over.values(), strict=True)
+            if _stands(value)
+        }
+        names, standard, custom = record.names, record.standard, record.custom
+        for key, value in zip(keys_of(traits), traits.values(), strict=True):
+            # Most values are short texts that go where their key says: these take no call each.
+            if value.__class__ is str and value.isascii() and "\x00" not in value:
+                text = value.strip()
+                name = names.get(key)
+                if not text:
+                    continue
+                if name is None and len(text) <= LONGEST and key not in higher and key not in _PARTICULAR:
+                    custom[key] = text
+                    continue
+                if name is not None and name != "email" and len(text) <= LONGEST:
+                    standard[name] = text
+                    continue
+            if key in names:
                 tell(record, key, value)
             elif key in higher or key == "id":
                 continue
             elif key == "company":
                 if not has_company:
                     _tell_company_text(record, value)
-            else:
+            elif isinstance(value, dict):
                 flatten(record, key, value)
+            else:
+                tell(record, key, value)
 
 
 def company_of(layers: Sequence[tuple[Traits, Record]]) -> object:
     """The company that layers of traits tell: of the highest layer the latest that says anything, or None."""
     for traits, _ in reversed(layers):
-        for name, value in reversed(traits.items()):
-            if key_of(name) == "company" and says(value):
+        keys = keys_of(traits)
+        if "company" not in keys:
+            continue
+        for key, value in zip(reversed(keys), reversed(traits.values()), strict=True):
+            if key == "company" and says(value):
                 return value
     return None
 
@@ -158,11 +204,10 @@ def _tell_company_text(record: Record, company: object) -> None:
 
 def tell_customer(traits: Traits, record: Record) -> None:
     """Read what traits say of a customer; the keys of its `address` count as if they stood beside it."""
-    for name, value in traits.items():
-        key = key_of(name)
+    for key, value in zip(keys_of(traits), traits.values(), strict=True):
         if key == "address" and isinstance(value, dict):
-            for inner, each in value.items():
-                _tell_customer_trait(record, key_of(inner), each)
+            for inner, each in zip(keys_of(value), value.values(), strict=True):
+                _tell_customer_trait(record, inner, each)
         else:
             _tell_customer_trait(record, key, value)
 
@@ -208,7 +253,11 @@ def _joined(outer: str, inner: str) -> str:
 
 def tell(record: Record, key: str, value: object) -> None:
     """Put one value where its key belongs: a standard attribute, a custom one, or nowhere with a warning."""
-    if not says(value):
+    if isinstance(value, str):  # most are
+        value = value.strip()
+        if not value:
+            return
+    elif not says(value):
         return
     name = record.names.get(key)
     if name is not None:
@@ -226,7 +275,7 @@ def tell(record: Record, key: str, value: object) -> None:
 
 
 def _standard_text(name: str, value: object, warnings: list[tuple[str, str]]) -> str | None:
-    text = written(value)
+    text = clean(value) if isinstance(value, str) else written(value)
     if text is None:
         warnings.append(("not_text", name))
         return None
@@ -235,12 +284,13 @@ def _standard_text(name: str, value: object, warnings: list[tuple[str, str]]) ->
         return None
     if name == "country":
         text = country(text)
-    return _cut(text, LONGEST_STANDARD, name, warnings)
+    return text if len(text) <= LONGEST_STANDARD else _cut(text, LONGEST_STANDARD, name, warnings)
 
 
 def _custom_value(key: str, value: object, warnings: list[tuple[str, str]]) -> Value | None:
     if isinstance(value, str):
-        return _cut(clean(value.strip()), LONGEST, key, warnings)
+        text = clean(value)
+        return text if len(text) <= LONGEST else _cut(text, LONGEST, key, warnings)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

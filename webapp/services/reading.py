@@ -107,14 +107,17 @@ def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
 
 def _kept(warnings: list[tuple[str, str]]) -> list[list[str]] | None:
     """An event's warnings as its row keeps them: a hostile event can give rise to very many."""
+    if not warnings:
+        return None
     kept = [list(warning) for warning in warnings[:MOST_WARNINGS]]
     if len(warnings) > MOST_WARNINGS:
         kept.append(["more", f"{len(warnings) - MOST_WARNINGS:,}"])
-    return kept or None
+    return kept
 
 
 _COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
+_BLANK = dict.fromkeys(_COLUMNS)
 
 
 def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
-    return {"id": event_id, "state": state} | {name: columns.get(name) for name in _COLUMNS}
+    return {"id": event_id, "state": state, **_BLANK, **columns}

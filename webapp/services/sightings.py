@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -14,6 +15,12 @@ from webapp.models import AttributeSighting
 from webapp.services.rows import select_in, upsert
 
 TYPE_BITS = {"String": 1, "Integer": 2, "Decimal": 4, "Timestamp": 8, "Boolean": 16}
+# Of values whose class tells their type; a text may be a timestamp.
+_BITS: dict[type, int] = {
+    bool: TYPE_BITS["Boolean"],
+    int: TYPE_BITS["Integer"],
+    Decimal: TYPE_BITS["Decimal"],
+}
 
 # Of the keys past the limit so many are kept by name for the report; the events' warnings name all.
 REPORTED_OVER_LIMIT = 100
@@ -27,11 +34,13 @@ class _Sighting:
     first_event_id: int
     last_at: int
 
-    def add(self, bit: int, event_id: int, time: int) -> None:
-        self.types |= bit
+    def add(self, value: Value, event_id: int, time: int) -> None:
+        bit = _BITS.get(value.__class__)
+        self.types |= bit if bit is not None else TYPE_BITS[type_of(value)]
         self.count += 1
-        self.last_at = max(self.last_at, time)
-        if (time, event_id) < (self.first_at, self.first_event_id):
+        if time > self.last_at:
+            self.last_at = time
+        if time <= self.first_at and (time, event_id) < (self.first_at, self.first_event_id):
             self.first_at, self.first_event_id = time, event_id
 
 
@@ -83,15 +92,18 @@ def take_out_unkept(
 
 
 def _seen(readings: list[tuple[int, Reading]]) -> dict[tuple[str, str], _Sighting]:
-    seen: dict[tuple[str, str], _Sighting] = {}
+    of_entity: dict[str, dict[str, _Sighting]] = {"contact": {}, "customer": {}}
+    order: list[tuple[str, str]] = []
     for event_id, reading in readings:
         for entity, told in _told(reading):
+            seen = of_entity[entity]
             for key, value in told.items():
-                sighting = seen.get((entity, key))
+                sighting = seen.get(key)
                 if sighting is None:
-                    sighting = seen[entity, key] = _Sighting(0, 0, reading.time, event_id, reading.time)
-                sighting.add(TYPE_BITS[type_of(value)], event_id, reading.time)
-    return seen
+                    sighting = seen[key] = _Sighting(0, 0, reading.time, event_id, reading.time)
+                    order.append((entity, key))
+                sighting.add(value, event_id, reading.time)
+    return {(entity, key): of_entity[entity][key] for entity, key in order}
 
 
 def _told(reading: Reading) -> tuple[tuple[str, dict[str, Value]], tuple[str, dict[str, Value]]]:
