@@ -6,10 +6,11 @@ from webapp import logs
 from webapp.app import create_app
 from webapp.config import BadSetting
 from webapp.webhook import mount
+from webapp.webhook.threads import Threads
 
 logs.configure()
 try:
     app = create_app()
 except BadSetting as error:
     sys.exit(f"Error: {error}")
-mount(app)
+mount(app, Threads())

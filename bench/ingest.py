@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from bench import bodies, common, inboxes, load
+from bench.baselines import flask_orm
 from tests.conftest import environment_of, free_port
 from webapp.config import Settings
 from webapp.services import tokens
@@ -117,7 +118,9 @@ def limit(settings: Settings) -> Iterator[str]:
 @contextmanager
 def ordinary(settings: Settings) -> Iterator[str]:
     """The Flask view behind gunicorn, with as many workers and threads as its documentation advises."""
-    common.emptied(settings).dispose()
+    engine = common.emptied(settings)
+    flask_orm.make_table(engine)
+    engine.dispose()
     port = free_port()
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4"]
     command += ["--log-level", "error", "bench.baselines.flask_orm:create_app()"]

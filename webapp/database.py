@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from webapp.config import Settings
-from webapp.turns import turn
+from webapp.turns import Place
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -35,6 +36,8 @@ _ONLY_READS = "25006"
 
 CROWDED = "crowded"
 """In a connection's `info`: whether another process was waiting to write when its transaction began."""
+_PLACE = "place"
+_KEPT = 1.0  # seconds for which an unused connection counts as alive
 
 
 class CannotMigrate(Exception):
@@ -109,6 +112,38 @@ def begin(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+class Line:
+    """A connection that is kept for the next transaction, for who writes one after the other.
+
+    Asking the pool for one, which asks the server whether it is still there, can take longer than to write.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: Connection | None = None
+        self._used_at = 0.0
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One write transaction, as `begin`; after one that failed, or a pause, the pool is asked again."""
+        if time.monotonic() - self._used_at > _KEPT:
+            self.hang_up()
+        connection, self._kept = self._kept or self._engine.connect(), None
+        try:
+            with writing(), connection.begin():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._kept, self._used_at = connection, time.monotonic()
+
+    def hang_up(self) -> None:
+        """Give the connection back."""
+        connection, self._kept = self._kept, None
+        if connection is not None:
+            connection.close()
+
+
 @event.listens_for(Engine, "connect")
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
     if not isinstance(dbapi_connection, sqlite3.Connection):
@@ -139,8 +174,18 @@ def _begin(connection: Connection) -> None:
     if not _will_write.get():
         connection.exec_driver_sql("BEGIN")
         return
-    with turn(str(connection.engine.url.database)) as connection.info[CROWDED]:
+    place = connection.info.get(_PLACE)
+    if place is None:
+        place = connection.info[_PLACE] = Place(str(connection.engine.url.database))
+    with place.turn() as connection.info[CROWDED]:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "close")
+def _give_up(_dbapi_connection: Any, record: Any) -> None:
+    place = record.info.pop(_PLACE, None)
+    if place is not None:
+        place.close()
 
 
 @event.listens_for(Engine, "handle_error")

@@ -11,32 +11,59 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 PATIENCE = 5.0  # seconds; then SQLite decides as it would have without us
 _PAUSE = 0.001
 
 
+class Place:
+    """A connection's place in the queue: a file kept open, since the lock is that of who opened it."""
+
+    def __init__(self, database: str) -> None:
+        """Args:
+        database: path of the file; beside it lies an empty one that holds the lock.
+        """
+        self._name = f"{database}-turn"
+        self._file: BinaryIO | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Be the next who begins to write; the block begins the transaction.
+
+        Yields:
+            Whether somebody else was waiting to begin.
+        """
+        try:
+            self._file = self._file or open(self._name, "ab")  # noqa: SIM115
+        except OSError:  # nothing can be written there; let SQLite say so
+            yield False
+            return
+        number = self._file.fileno()
+        crowded = not _taken(number)
+        deadline = time.monotonic() + PATIENCE
+        while crowded and time.monotonic() < deadline and not _taken(number):
+            time.sleep(_PAUSE)
+        try:
+            yield crowded
+        finally:
+            fcntl.flock(number, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the place up."""
+        if self._file is not None:
+            self._file.close()
+
+
 @contextmanager
 def turn(database: str) -> Iterator[bool]:
-    """Be the next who begins to write; the block begins the transaction.
-
-    Args:
-        database: path of the file; beside it lies an empty one that holds the lock.
-
-    Yields:
-        Whether somebody else was waiting to begin.
-    """
+    """One turn of somebody who keeps no place; `database` and what it yields are those of `Place`."""
+    place = Place(database)
     try:
-        file = open(f"{database}-turn", "ab")  # noqa: SIM115
-    except OSError:  # nothing can be written there; let SQLite say so
-        yield False
-        return
-    with file:
-        crowded = not _taken(file.fileno())
-        deadline = time.monotonic() + PATIENCE
-        while crowded and time.monotonic() < deadline and not _taken(file.fileno()):
-            time.sleep(_PAUSE)
-        yield crowded
+        with place.turn() as crowded:
+            yield crowded
+    finally:
+        place.close()
 
 
 def _taken(number: int) -> bool:

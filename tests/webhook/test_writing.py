@@ -1,5 +1,6 @@
 """Group commit: many threads, several processes, and a database that is slow, locked or away."""
 
+import os
 import time
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from webapp.services import inbox, tokens
 from webapp.services.inbox import Call, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer, impatient
 from webapp.webhook.app import Webhook
+from webapp.webhook.threads import Threads
 from webapp.webhook.tokens import Tokens
 
 
@@ -228,3 +230,21 @@ def test_the_bell_is_rung_after_the_commit_and_for_news_only(line):
     assert line.post({"a": 1}).status == 200
     assert line.post(b"[]").status == 200
     assert line.rung == [line.source_id]
+
+
+def test_a_thread_that_stores_calls_is_kept_on_one_processor_and_one_that_makes_a_page_has_all():
+    """Who stores calls shares one processor, as they share Python's lock; a page may take any."""
+    everywhere = os.sched_getaffinity(0)
+    found = []
+
+    def thread(threads):
+        for move in (threads.gather, threads.gather, threads.spread):
+            move()
+            found.append(os.sched_getaffinity(0))
+
+    threads = Threads()
+    for _ in range(2):
+        at_once(lambda: thread(threads))
+    assert found[0] == found[1] == found[3] == found[4]
+    assert len(found[0]) == 1
+    assert found[2] == found[5] == everywhere

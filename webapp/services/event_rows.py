@@ -13,7 +13,7 @@ from webapp.models import Event
 from webapp.services.arrays import pack
 
 Row = tuple[int, bytes, int, bytes]
-LARGEST = 128  # rows in one statement of SQLite
+FEW, LARGEST = 32, 128  # rows in one statement of SQLite
 
 
 def insert_events(connection: Connection, rows: list[Row]) -> Counter[int]:
@@ -32,13 +32,20 @@ def insert_events(connection: Connection, rows: list[Row]) -> Counter[int]:
     for source_id, group in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
         waiting = list(group)
         while waiting:
-            # The driver lets go of Python's lock at every statement, and then queues for it behind the
-            # threads that answer calls; so many rows go into one. Powers of two: it knows them again.
-            count = min(LARGEST, 1 << (len(waiting).bit_length() - 1))
+            count = _next_of(len(waiting))
             some, waiting = waiting[:count], waiting[count:]
             values = tuple(chain.from_iterable(some))
             stored[source_id] += connection.exec_driver_sql(_inserting(count), values).rowcount
     return stored
+
+
+def _next_of(waiting: int) -> int:
+    """How many of the rows that wait go into the next statement of SQLite.
+
+    The driver lets go of Python's lock at every statement, and then queues for it behind the threads that
+    answer calls; so few statements take many rows. Few sizes there are, so that it knows them again.
+    """
+    return waiting if waiting <= FEW else min(LARGEST, 1 << (waiting.bit_length() - 1))
 
 
 @lru_cache

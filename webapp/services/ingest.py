@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
-from webapp.database import begin, is_away
+from webapp.database import Line, is_away
 from webapp.failpoints import reach
 from webapp.services import inbox
 from webapp.services.inbox import Call, Notes, Verdict
@@ -150,13 +150,15 @@ class Writer:
         self._changed.notify()
 
     def _run(self) -> None:
+        line = Line(self._engine)  # its own: who is forked must not touch that of the process before
         while True:
             waiting, notes = self._take()
             if not waiting and not notes:
+                line.hang_up()
                 return
             self._busy_since = time.monotonic()
             try:
-                self._write(waiting, notes)
+                self._write(line, waiting, notes)
             except Exception as error:
                 log.exception("inbox.writer_failed", error=type(error).__name__)
                 _refuse(waiting)
@@ -182,9 +184,9 @@ class Writer:
             notes, self._notes = self._notes, Notes()
             return taken, notes
 
-    def _write(self, waiting: Sequence[_Waiting], notes: Notes) -> None:
+    def _write(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
         try:
-            self._commit(waiting, notes)
+            self._commit(line, waiting, notes)
         except Exception as error:
             away = is_away(error)
             if away:
@@ -198,16 +200,16 @@ class Writer:
             else:
                 # One of them cannot be stored; its neighbours must not suffer for it.
                 for one in waiting:
-                    self._write([one], Notes())
+                    self._write(line, [one], Notes())
 
-    def _commit(self, waiting: Sequence[_Waiting], notes: Notes) -> None:
+    def _commit(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
         calls = [one.call for one in waiting]
         hurried = bool(calls) and time.monotonic() < self._shown_at + SHOWN_EVERY
         for attempt in range(_TRIES):
             counted = Notes()
             counted.add(notes)
             try:
-                with begin(self._engine) as connection:
+                with line.begin() as connection:
                     written = inbox.write(connection, calls, counted, self._number, hurried=hurried)
                     reach("ingest.before_commit")
                 break

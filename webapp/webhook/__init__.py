@@ -12,24 +12,26 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services.ingest import Writer, impatient
 from webapp.webhook.app import Webhook
+from webapp.webhook.threads import Threads
 from webapp.webhook.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def mount(app: Flask) -> Webhook:
+def mount(app: Flask, threads: Threads | None = None) -> Webhook:
     """Put the webhook in front of Flask, whose routing, sessions and limits it never enters.
 
     `app` stays one object that serves both: Flask calls its own `wsgi_app`, which is the webhook from now on.
 
     Args:
         app: of `create_app`.
+        threads: those of a server, which are gathered while they store calls.
     """
     settings: Settings = app.extensions["settings"]
     engine = impatient(make_engine(settings))
     writer = Writer(engine, Ringer(bell(settings.redis_url)))
     atexit.register(writer.close)
-    webhook = Webhook(cast("WSGIApplication", app.wsgi_app), settings, writer, Tokens(engine))
+    webhook = Webhook(cast("WSGIApplication", app.wsgi_app), settings, writer, Tokens(engine), threads)
     app.wsgi_app = webhook  # type: ignore[method-assign]
     return webhook

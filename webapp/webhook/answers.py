@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class Answer:
         """Answer by way of WSGI."""
         body = b"" if environ["REQUEST_METHOD"] == "HEAD" else self.body
         start_response(
-            f"{self.status} {HTTPStatus(self.status).phrase}",
+            _line(self.status),
             [
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(body))),
@@ -44,6 +45,11 @@ class Answer:
             ],
         )
         return [body]
+
+
+@lru_cache
+def _line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
 
 
 @dataclass(frozen=True, slots=True)

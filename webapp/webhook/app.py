@@ -25,6 +25,7 @@ from webapp.webhook.entrances import Entrance, entrance
 from webapp.webhook.inflate import Refusal, body_of
 from webapp.webhook.lanes import Full, Lane
 from webapp.webhook.reading import checker, parcel_of, reason
+from webapp.webhook.threads import Threads
 from webapp.webhook.tokens import Standing, Tokens
 
 if TYPE_CHECKING:
@@ -44,25 +45,38 @@ class _Forbidden(Exception):
 class Webhook:
     """Answers calls to webhook URLs and to the paths of Segment's libraries, and hands everything else on."""
 
-    def __init__(self, behind: WSGIApplication, settings: Settings, writer: Writer, known: Tokens) -> None:
+    def __init__(
+        self,
+        behind: WSGIApplication,
+        settings: Settings,
+        writer: Writer,
+        known: Tokens,
+        threads: Threads | None = None,
+    ) -> None:
         """Args:
         behind: the application for every other path.
         settings: give the limits.
         writer: stores calls.
         known: looks tokens up.
+        threads: where the threads that call this may run; None: wherever they do.
         """
         self._behind = behind
         self._settings = settings
         self._writer = writer
         self._tokens = known
         self._check = checker(settings.secret_key)
+        self._threads = threads
         self._bodies = Lane(settings.web_threads * 5 // 8)
         self._forms = Lane(settings.web_threads // 4)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         came_in = entrance(environ)
         if came_in is None:
+            if self._threads is not None:
+                self._threads.spread()
             return self._pass_on(environ, start_response)
+        if self._threads is not None:
+            self._threads.gather()
         try:
             answer = self._answer(environ, came_in)
         except (Unavailable, Full, SQLAlchemyError):
@@ -77,7 +91,7 @@ class Webhook:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._behind(environ, start_response)
         try:
-            with self._forms.place():
+            with self._forms:
                 return self._behind(environ, start_response)
         except Full:
             return answers.BUSY.send(environ, start_response)
@@ -89,7 +103,7 @@ class Webhook:
         try:
             if token is not None:
                 self._opened(token)
-            with self._bodies.place():
+            with self._bodies:
                 body = body_of(environ, self._settings.max_body_bytes)
             parcel = parcel_of(body, self._settings.max_event_bytes)
             token = came_in.token_in(body)
