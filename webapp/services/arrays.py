@@ -8,7 +8,7 @@ Source: `array_recv` in PostgreSQL's `src/backend/utils/adt/arrayfuncs.c`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -62,7 +62,7 @@ for _kind, (_, _oid) in _TYPES.items():
     psycopg.adapters.register_dumper(_kind, type(_kind.__name__, (_PackedDumper,), {"oid": _oid}))
 
 
-def pack(type_: TypeEngine[Any], values: Collection[Any]) -> Packed:
+def pack(type_: TypeEngine[Any], values: Sequence[Any]) -> Packed:
     """An array of values of one column, None among them.
 
     Args:
@@ -71,9 +71,12 @@ def pack(type_: TypeEngine[Any], values: Collection[Any]) -> Packed:
     kind, element = _way_of(type_)
     if not values:
         return kind(_HEADER.pack(0, 0, _TYPES[kind][0], 0, 0)[:12])
-    parts = [_HEADER.pack(1, 1, _TYPES[kind][0], len(values), 1)]
-    parts += [_NULL if value is None else element(value) for value in values]
-    return kind(b"".join(parts))
+    header = _HEADER.pack(1, 1, _TYPES[kind][0], len(values), 1)
+    first = values[0]
+    # Many columns say one thing of all rows, or nothing. Documents do not count: in them 1 equals true.
+    if element is not _document and values.count(first) == len(values):
+        return kind(header + (_NULL if first is None else element(first)) * len(values))
+    return kind(header + b"".join([_NULL if value is None else element(value) for value in values]))
 
 
 def _way_of(type_: TypeEngine[Any]) -> tuple[type[Packed], Callable[[Any], bytes]]:
