@@ -151,7 +151,11 @@ def _connected(upstream: Upstream) -> socket.socket:
     if isinstance(upstream, int):
         return socket.create_connection(("127.0.0.1", upstream), timeout=None)
     server = socket.socket(socket.AF_UNIX)
-    server.connect(upstream)
+    try:
+        server.connect(upstream)
+    except OSError:
+        server.close()
+        raise
     return server
 
 
