@@ -46,6 +46,9 @@ def test_tabs_count_the_leads_of_each_status(paying):
     tab = paying.page(page.select(".tabs a")[2]["href"])
     assert names(tab) == ["Acme Inc"]
     assert texts(tab, ".tabs [aria-current]") == ["Working Lead 1"]
+    answer = paying.client.get(page.select(".tabs a")[1]["href"], headers={"HX-Request": "true"})
+    part = BeautifulSoup(answer.text, "html.parser")
+    assert texts(part, "#leads-tabs[hx-swap-oob] [aria-current]") == ["New Lead 2"]
 
 
 def test_mrr_stands_at_the_right_with_its_currency_and_is_filtered_in_units(paying):

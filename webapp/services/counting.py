@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 EXACT = 10_000
@@ -14,10 +27,10 @@ LOOKED_AT = 20_000
 """Rows looked at one by one for an exact number; where there are more of them, a sample has to do."""
 _WINDOWS, _WINDOW = 10, 400
 """At least so many runs of ids, each of at most so many."""
-LARGE = 10_000
+LARGE = 5000
 """Ids looked at, evenly over all there are, to estimate a number past EXACT."""
 SMALL = 2500
-"""Ids looked at to choose a way by; four times as quick."""
+"""Ids looked at to choose a way by; twice as quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +116,22 @@ def sample(
         conditions: what to count, one by one.
         size: how many ids are looked at, at most.
     """
-    runs, weight = windows(connection, model, size)
-    if not runs:
+    starts, length, weight = _spread(connection, model, size)
+    if not starts:
         return Sample(0, 1.0, (0,) * len(conditions))
     marks = [case((each, 1), else_=0).label(f"c{n}") for n, each in enumerate(conditions)]
-    rows = union_all(*(select(literal(1).label("one"), *marks).where(run) for run in runs)).subquery()
-    sums = [func.coalesce(func.sum(rows.c[mark.name]), 0) for mark in marks]
-    counted, *hits = connection.execute(select(func.count(), *sums).select_from(rows)).one()
+    told = select(literal(1).label("one"), *marks)
+    at = connection.connection() if isinstance(connection, Session) else connection
+    if at.dialect.name == "postgresql":  # it takes as long to plan many queries as to run them
+        begun = select(
+            func.unnest(array([literal(each, BigInteger) for each in starts])).label("at")
+        ).subquery()
+        run = told.where(model.id >= begun.c.at, model.id < begun.c.at + length).limit(length).lateral()
+        sampled = select(run).select_from(begun.join(run, true())).subquery()
+    else:
+        sampled = union_all(*(told.where(run) for run in _runs(model, starts, length))).subquery()
+    sums = [func.coalesce(func.sum(sampled.c[mark.name]), 0) for mark in marks]
+    counted, *hits = connection.execute(select(func.count(), *sums).select_from(sampled)).one()
     return Sample(counted, weight, tuple(int(each) for each in hits))
 
 
@@ -122,19 +144,27 @@ def windows(
         (a condition for each run, rows that one row of the sample stands for). Ask for each run in a query of
         its own, joined by UNION ALL: beside another condition a database may take another index and read all.
     """
+    starts, length, weight = _spread(connection, model, size)
+    return _runs(model, starts, length), weight
+
+
+def _runs(model: Any, starts: Sequence[int], length: int) -> list[ColumnElement[bool]]:
+    return [and_(model.id >= start, model.id < start + length) for start in starts]
+
+
+def _spread(connection: Connection | Session, model: Any, size: int) -> tuple[list[int], int, float]:
+    """Where runs of ids begin, how long each is, and the rows that one row of them stands for."""
     # Apart, each is one look at an end of the key; SQLite reads the whole table for both at once.
     ends = (select(end(model.id)).scalar_subquery() for end in (func.min, func.max))
     first, last = connection.execute(select(*ends)).one()
     if first is None:
-        return [], 1.0
+        return [], 0, 1.0
     span = last - first + 1
     if span <= size:
-        return [model.id >= first], 1.0
+        return [first], span, 1.0
     number = max(_WINDOWS, size // _WINDOW)
     length = size // number
-    starts = [first + span * step // number for step in range(number)]
-    runs = [and_(model.id >= start, model.id < start + length) for start in starts]
-    return runs, span / (number * length)
+    return [first + span * step // number for step in range(number)], length, span / (number * length)
 
 
 def about(connection: Connection | Session, model: Any, where: ColumnElement[bool], least: int = 0) -> Count:

@@ -143,7 +143,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
         "bulk_href": address(table, source, {}, "bulk"),
         "this_page": url(view, cursor),
         "is_customers": table is CUSTOMERS,
-        "lead_tabs": lead_tabs.of(scope.connection, view, url) if table.statuses and not is_part() else (),
+        "lead_tabs": lead_tabs.of(scope.connection, view, url) if table.statuses else (),
     }
 
 

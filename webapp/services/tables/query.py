@@ -82,7 +82,7 @@ def counted(scope: Scope, page: Page | None = None) -> Count:
         number = counting.number(scope.connection, select(model.id).where(scope.gathered), EXACT)
         if number <= EXACT:
             return Count(number)
-    return counting.about(scope.connection, model, scope.where, len(page.records) + 1 if page else 0)
+    return counting.about(scope.connection, model, scope.sifted, len(page.records) + 1 if page else 0)
 
 
 def page(scope: Scope, cursor: Cursor | None = None) -> Page:
@@ -184,7 +184,8 @@ def news(scope: Scope, since: int) -> News:
     """
     model = scope.view.table.model
     query = select(model.created_at).where(model.updated_at > since, scope.within, scope.hidden)
-    later = query.limit(MOST_NEWS).subquery()
+    # In order, so that the index is taken, and not a few thousand rows are looked for in the whole table.
+    later = query.order_by(model.updated_at.desc()).limit(MOST_NEWS).subquery()
     new = func.sum((later.c.created_at > since).cast(Integer))
     total, fresh = scope.connection.execute(select(func.count(), new).select_from(later)).one()
     return News(int(fresh or 0), total - int(fresh or 0))
