@@ -1,6 +1,8 @@
 """The limit of a projection: its final rows are known, and nothing is left to do but to write them.
 
-Each row is written once, by upserts of many rows at once, in transactions of the size of a large batch.
+Each row is written once, by upserts of many rows at once, in transactions of the size of a large batch: the
+registry of custom attributes, the counts of paths, companies, identifiers, persons, customers, their data
+source customers, contacts, and each event's outcome, with all their indexes. Nothing is read or compared.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from webapp.models import (
     DataSourceCustomer,
     Event,
     Identifier,
+    PathSighting,
     Person,
 )
 
 CHUNK = 5000
 OUTCOME = ("id", "state", "type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
 _TABLES: tuple[Any, ...] = (
-    AttributeSighting, Company, Identifier, Person, Customer, DataSourceCustomer, Contact,
+    AttributeSighting, PathSighting, Company, Identifier, Person, Customer, DataSourceCustomer, Contact,
 )  # fmt: skip
 
 
