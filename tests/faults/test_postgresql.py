@@ -88,7 +88,7 @@ def site(installation: Site, request: pytest.FixtureRequest) -> Site:
 @pytest.fixture
 def sender(site: Site) -> Sender:
     """Who sends to that source."""
-    return Sender(site.address, events=traffic("m", 400))
+    return Sender(site.address, events=traffic("m", 400), pause=0.02)
 
 
 def test_a_database_that_is_restarted_at_once_under_load(
@@ -163,9 +163,11 @@ def test_a_database_without_a_connection_to_spare(
     sender.start()
     until(lambda: sender.count > 50, "events come in")
     with ExitStack() as others:
-        until(lambda: _crowded(others, server, way), "there is no connection left")
+        until(
+            lambda: _crowded(others, server, way) and turned_away(site.address, sender.sent[0]),
+            "there is no connection left",
+        )
         until(lambda: sender.failures["503"] > 0, "calls are refused")
-        assert turned_away(site.address, sender.sent[0])
         assert ask("GET", site.settings.port, "/sign-in")[0] == 503
     sender.wait()
     assert set(sender.failures) == {"503"}
