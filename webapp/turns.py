@@ -8,10 +8,11 @@ begin therefore holds a second lock until it has begun; who comes after the pres
 from __future__ import annotations
 
 import fcntl
+import os
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 PATIENCE = 5.0  # seconds; then SQLite decides as it would have without us
 _PAUSE = 0.001
@@ -25,7 +26,8 @@ class Place:
         database: path of the file; beside it lies an empty one that holds the lock.
         """
         self._name = f"{database}-turn"
-        self._file: BinaryIO | None = None
+        self._number: int | None = None
+        self._shut: Callable[[], object] = lambda: None
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -35,11 +37,10 @@ class Place:
             Whether somebody else was waiting to begin.
         """
         try:
-            self._file = self._file or open(self._name, "ab")  # noqa: SIM115
+            number = self._opened()
         except OSError:  # nothing can be written there; let SQLite say so
             yield False
             return
-        number = self._file.fileno()
         crowded = not _taken(number)
         deadline = time.monotonic() + PATIENCE
         while crowded and time.monotonic() < deadline and not _taken(number):
@@ -51,8 +52,15 @@ class Place:
 
     def close(self) -> None:
         """Give the place up."""
-        if self._file is not None:
-            self._file.close()
+        self._number = None
+        self._shut()
+
+    def _opened(self) -> int:
+        if self._number is None:
+            self._number = os.open(self._name, os.O_WRONLY | os.O_CREAT, 0o644)
+            # A connection that is merely forgotten takes its place along.
+            self._shut = weakref.finalize(self, os.close, self._number)
+        return self._number
 
 
 @contextmanager
