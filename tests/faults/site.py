@@ -84,6 +84,12 @@ class Site:
         """Start a worker for events and the sweeper, which finds what nobody rang for."""
         return self.start("jobs.worker", "events"), self.start("jobs.sweeper")
 
+    def folded(self) -> int:
+        """How many events of the site's own source have their outcome."""
+        done = select(func.count()).where(Event.source_id == self.source_id, Event.state != PENDING)
+        with self.engine.connect() as connection:
+            return connection.scalar(done) or 0
+
     @property
     def log(self) -> Path:
         """What the programs print, for who looks why a test failed."""

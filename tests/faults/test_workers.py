@@ -18,16 +18,16 @@ ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 def test_of_several_workers_one_dies_and_one_freezes_in_the_middle_of_a_batch(site: Site) -> None:
     """The others go on without it; where it holds SQLite's one lock, senders are told to come again."""
     site.serve()
-    sender = Sender(site.address, events=traffic("m", 800), connections=4, pause=0.02).start()
-    dying = site.start("jobs.worker", "events", **armed("drain.mid_batch:2:kill"))
+    sender = Sender(site.address, events=traffic("m", 5000), connections=4, pause=0.05).start()
+    dying = site.start("jobs.worker", "events", **armed("drain.mid_batch:1:kill"))
     assert dying.wait(timeout=60) == -signal.SIGKILL
-    frozen = site.start("jobs.worker", "events", **armed("drain.mid_batch:2:freeze"))
+    frozen = site.start("jobs.worker", "events", **armed("drain.mid_batch:1:freeze"))
     until(lambda: is_frozen(frozen.pid), "a worker is frozen")
     site.work()
     site.start("jobs.worker", "events")
-    until(lambda: sender.failures["503"] > 0 or (sender.is_done and site.pending() == 0), "they notice", 60)
+    until(lambda: sender.failures["503"] > 0 or site.folded() > 0, "senders or the others notice", 60)
     frozen.send_signal(signal.SIGCONT)
-    sender.wait()
+    sender.stop().wait()
     late = Sender(site.address, events=traffic("late", 20)).start().wait()
     account.close(site, sender, late)
     assert frozen.poll() is None
