@@ -29,9 +29,6 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.extensions import db
 
-economy.keep_files_in_memory()
-economy.compile_templates_once()
-
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "a key for tests only, as long as a real one"
 IN_CI = bool(os.environ.get("CI"))
@@ -53,6 +50,12 @@ PATIENCE = 30_000
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_configure() -> None:
+    """Not when this file is imported: benchmarks do that too, and what they measure is a disk's."""
+    economy.keep_files_in_memory()
+    economy.compile_templates_once()
 
 
 @pytest.hookimpl(wrapper=True)
