@@ -6,16 +6,18 @@ import random
 import sqlite3
 import struct
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, text
+from sqlalchemy.orm import Session
 
 from tests.projection import support
 from webapp.config import Settings
 from webapp.database import begin, make_engine
-from webapp.models import Event, Rejection
-from webapp.services import wiping
+from webapp.models import Event, Rejection, Source
+from webapp.services import packing, syncs, wiping
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MARK = b"xqmarkerx"
@@ -118,6 +120,28 @@ def test_a_round_that_is_not_committed_is_done_again(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
     support.make_source(engine)
+
+
+@SQLITE
+def test_a_file_that_shrinks_by_itself_is_written_anew(engine: Engine, tmp_path: Path) -> None:
+    """Its pages that say where others belong look like a table's: none is wiped in place, and all goes."""
+    source_id = support.make_source(engine)
+    with closing(sqlite3.connect(path_of(engine), isolation_level=None)) as connection:
+        connection.executescript("PRAGMA auto_vacuum = INCREMENTAL; VACUUM; CREATE TABLE filler (some BLOB)")
+        moved_about(engine, source_id)
+        connection.executemany("INSERT INTO filler VALUES (zeroblob(4000))", [()] * 1000)
+        connection.execute("DROP TABLE filler")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with Session(engine) as session:
+        sync_id = syncs.request_deletion(session, session.get_one(Source, source_id)).id
+        session.commit()
+    assert packing.wipe_gaps(engine, sync_id)
+    assert packing.empty_log(engine)
+    with closing(sqlite3.connect(path_of(engine), isolation_level=None)) as connection:
+        connection.executescript("PRAGMA incremental_vacuum")  # goes by those pages
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for file in tmp_path.glob("tributary.db*"):
+        assert MARK not in file.read_bytes(), file.name
 
 
 def test_a_gap_is_known_by_the_header_of_its_page() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from webapp.database import BUSY_TIMEOUT
 from webapp.models import now
 from webapp.services import wiping
+from webapp.turns import turn
 
 # How often emptying the write-ahead log is tried, about half a second each, before others have their turn.
 TRIES = 10
@@ -42,7 +43,10 @@ def wipe_gaps(engine: Engine, sync_id: int) -> bool:
     with _raw(engine) as connection:
         page = connection.execute("SELECT cursor FROM syncs WHERE id = ?", (sync_id,)).fetchone()[0]
     while time.monotonic() < until:
-        follow = wiping.wipe(path, page, note)
+        try:
+            follow = wiping.wipe(path, page, note)
+        except wiping.NotInPlace:
+            return _written_anew(path)
         if follow is None:
             return False
         if follow < 0:
@@ -50,6 +54,18 @@ def wipe_gaps(engine: Engine, sync_id: int) -> bool:
         page = follow
         time.sleep(_REST)
     return False
+
+
+def _written_anew(path: str) -> bool:
+    """Let SQLite write the whole file anew: nobody else writes meanwhile. False when somebody was writing."""
+    with turn(path), closing(sqlite3.connect(path, isolation_level=None, timeout=0.25)) as connection:
+        try:
+            connection.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            return False
+    return True
 
 
 def empty_log(engine: Engine) -> bool:

@@ -12,7 +12,10 @@ version of the page is about and none can be made of the old one. So each round
 3. wipes, while readers read the same rows as before, whichever bytes the gap has;
 4. commits its progress, upon which every connection throws away the pages that it remembers.
 
-Source: "Database File Format", sections 1.6 and 4, https://www.sqlite.org/fileformat2.html
+A file that is told to shrink by itself (`auto_vacuum`) has pages that say where others belong, and begin as a
+page of a table may. They cannot be told apart by their bytes, so such a file is left to VACUUM.
+
+Source: "Database File Format", sections 1.3.12, 1.6, 1.8 and 4, https://www.sqlite.org/fileformat2.html
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ _TABLE_OR_INDEX = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 page, whose first byte is 0 or 1 in a file of less than 2**25 pages."""
 _MOST_PAGES = 2**25
 _HEADER = struct.Struct(">xHHH")  # (first free block), number of cells, where they begin
+_LARGEST_ROOT = slice(52, 56)  # of the file's header: zero unless it has pages that say where others belong
+
+
+class NotInPlace(Exception):
+    """The pages of this file cannot be told apart by their bytes: only VACUUM rids it of what it left."""
 
 
 def wipe(path: str, first: int, note: Callable[[sqlite3.Connection, int], None]) -> int | None:
@@ -46,6 +54,9 @@ def wipe(path: str, first: int, note: Callable[[sqlite3.Connection, int], None])
 
     Returns:
         The number of the next page, -1 at the end of the file; None when the log could not be emptied now.
+
+    Raises:
+        NotInPlace: nothing was wiped.
     """
     with turn(path):
         connection = sqlite3.connect(path, isolation_level=None, timeout=0.25)
@@ -66,10 +77,11 @@ def wipe(path: str, first: int, note: Callable[[sqlite3.Connection, int], None])
 
 def _wiped(file: int, first: int) -> int:
     """Wipe from a page on until the time is over; the next page, or -1."""
-    size, reserved = _page_size(file)
+    header = os.pread(file, 100, 0)
+    size, reserved = _page_size(header)
     count = os.fstat(file).st_size // size
-    if count >= _MOST_PAGES:
-        raise OverflowError("so large a file cannot be wiped page by page")
+    if count >= _MOST_PAGES or any(header[_LARGEST_ROOT]):
+        raise NotInPlace
     until = time.monotonic() + SECONDS
     number = first
     while number < count and time.monotonic() < until:
@@ -111,8 +123,8 @@ def _size(path: str) -> int:
         return 0
 
 
-def _page_size(file: int) -> tuple[int, int]:
-    size, reserved = struct.unpack_from(">H2xB", os.pread(file, 24, 0), 16)
+def _page_size(header: bytes) -> tuple[int, int]:
+    size, reserved = struct.unpack_from(">H2xB", header, 16)
     return (65_536 if size == 1 else size), reserved
 
 
