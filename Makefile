@@ -12,7 +12,7 @@ help:
 	@echo "make run    runs Tributary on http://127.0.0.1:8000 (HOST, PORT and DATA_DIR change that); Ctrl-C stops it"
 	@echo "make test   installs what the tests need and runs all of them, on SQLite and PostgreSQL"
 	@echo "make check  lint, format, types, templates"
-	@echo "make bench  measures everything on both databases, within 45 minutes, and writes docs/performance.md"
+	@echo "make bench  measures everything on both databases, within 40 minutes, and writes docs/performance.md"
 	@echo "make audit  writes a bill of materials, and asks what is known against each package; needs the internet"
 	@echo "make demo   runs a second Tributary with a few thousand made-up events, in data-demo/"
 	@echo "make clean  removes .venv, caches and data-demo/; never data/"

@@ -1,86 +1,136 @@
 """Every benchmark, on SQLite and PostgreSQL, and one table of what came out: `make bench`.
 
-`.venv/bin/python -m bench.all [--only NAME ...] [--rows N] [--json FILE] [--docs FILE]`
+`.venv/bin/python -m bench.all [--only NAME ...] [--rows N] [--minutes N] [--json FILE] [--docs FILE]`
+
+The table is written anew after each benchmark. What has not ended when the minutes are over stands below it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench import common
 from tests.conftest import ROOT
 
+MINUTES = 40
 DATABASES = ("sqlite", "postgresql")
-LONGEST = 1500  # seconds for one benchmark on one database
-_LONG = ("tables", "resync", "delete", "history", "merge", "billing_file")
-ROWS = dict.fromkeys(_LONG, 100_000)
-"""Where a benchmark by itself goes through sizes that take an hour."""
+ROWS: dict[str, int | None] = {
+    "ingest": None,
+    "fresh": 100,
+    "project": 300_000,
+    "merge": 100_000,
+    "history": 100_000,
+    "billing_file": 100_000,
+    "tables": 100_000,
+    "api": 100_000,
+    "hosts": None,
+    "delete": 50_000,
+    "resync": 50_000,
+}
+"""The benchmarks in their order, and rows that fit into the time; None: what each takes by itself."""
 BEGIN, END = "<!-- written by make bench -->", "<!-- until here -->"
-
-
-def names() -> list[str]:
-    """The benchmarks: modules here that say that they take a database and write JSON."""
-    modules = sorted(Path(__file__).parent.glob("*.py"))
-    told = ((path.stem, path.read_text()) for path in modules if path.stem != "all")
-    return [name for name, text in told if "[--database" in text and "[--json FILE]" in text]
+Results = dict[str, Any]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="*", help="some of them: " + ", ".join(names()))
+    parser.add_argument("--only", nargs="*", metavar="NAME", choices=list(ROWS), help=", ".join(ROWS))
     parser.add_argument("--rows", type=int, help="rows of each, to shrink them")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help=f"for all of them; {MINUTES}")
     parser.add_argument("--json", type=Path, help="file for all results")
     parser.add_argument("--docs", type=Path, help="page in which the table is written anew")
     asked = parser.parse_args()
-    found, failed = [], []
-    for name in asked.only or names():
+    end = time.monotonic() + asked.minutes * 60
+    found: list[Results] = []
+    missing: list[str] = []
+    for name, database in runs(asked.only or ROWS):
+        results = run(name, database, asked.rows or ROWS[name], end - time.monotonic())
+        if results is None:
+            missing.append(f"{name} on {database}")
+        else:
+            found.append(results)
+        common.report(asked.json, {"machine": common.machine(), "results": found, "missing": missing})
+        if asked.docs:
+            write(asked.docs, page(found, missing))
+    print("\n" + page(found, missing))
+    return 1 if missing else 0
+
+
+def runs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of benchmark and database; several hosts need PostgreSQL, and root to make them."""
+    for name in names:
         for database in DATABASES:
-            results = run(name, database, asked.rows)
-            if results is None:
-                failed.append(f"{name} on {database}")
-            else:
-                found.append(results)
-    text = table(found)
-    print("\n" + text)
-    common.report(asked.json, {"machine": common.machine(), "results": found})
-    if asked.docs:
-        write(asked.docs, text)
-    if failed:
-        print(f"Failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+            if name != "hosts" or (database == "postgresql" and os.geteuid() == 0):
+                yield name, database
 
 
-def run(name: str, database: str, rows: int | None) -> dict[str, Any] | None:
-    """Run one benchmark in a process of its own; what it wrote, or None when it failed or took too long."""
-    rows = rows or ROWS.get(name)
+def run(name: str, database: str, rows: int | None, longest: float) -> Results | None:
+    """Run one benchmark in a process of its own.
+
+    Args:
+        name: of the benchmark.
+        database: `sqlite` or `postgresql`.
+        rows: as many as it takes by itself, if None.
+        longest: seconds that it may take.
+
+    Returns:
+        What it wrote, or None when it failed or took too long.
+    """
+    print(f"\n== {name} on {database}", flush=True)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
         file = Path(folder) / "results.json"
         command = [sys.executable, "-m", f"bench.{name}", "--database", database, "--json", str(file)]
         command += ["--rows", str(rows)] if rows else []
-        print(f"\n== {name} on {database}", flush=True)
-        started = time.monotonic()
+        if longest <= 0 or _code(command, longest) != 0 or not file.exists():
+            return None
+        results: Results = json.loads(file.read_text())
+    return results | {"database": database, "took_seconds": round(time.monotonic() - started)}
+
+
+def _code(command: list[str], longest: float) -> int:
+    """The exit code of a process that is interrupted, so that it tidies up, when it takes too long."""
+    with subprocess.Popen(command, cwd=ROOT) as process:
         try:
-            done = subprocess.run(command, cwd=ROOT, check=False, timeout=LONGEST)
+            return process.wait(longest)
         except subprocess.TimeoutExpired:
-            return None
-        if done.returncode or not file.exists():
-            return None
-        results: dict[str, Any] = json.loads(file.read_text())
-        return results | {"database": database, "took_seconds": round(time.monotonic() - started)}
+            process.send_signal(signal.SIGINT)
+        try:
+            return process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
 
-def table(found: list[dict[str, Any]]) -> str:
+def page(found: list[Results], missing: list[str]) -> str:
+    """The table, and what is to be known of it."""
+    machine = common.machine()
+    minutes = sum(results["took_seconds"] for results in found) / 60
+    where = (
+        f"{machine['processors']} processors, {machine['memory_gib']:.0f} GiB of memory, "
+        f"Python {machine['python']}; {minutes:.0f} minutes, load {machine['load']:.1f} at the end."
+    )
+    told = [table(found), where]
+    if missing:
+        told.append(f"Failed, or not within the time: {', '.join(missing)}.")
+    return "\n\n".join(told)
+
+
+def table(found: list[Results]) -> str:
     """What benchmarks say in lines (`common.line`), one row each, with both databases side by side."""
     rows: dict[str, dict[str, str]] = {}
     for results in found:
-        for line in results.get("lines", ()):
+        for line in results["lines"]:
             row = rows.setdefault(line["what"], {"wanted": line["wanted"]})
             row[results["database"]] = line["told"]
     head = ["| | SQLite | PostgreSQL | wanted |", "|---|--:|--:|--:|"]
@@ -91,16 +141,11 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join([*head, *told])
 
 
-def write(page: Path, text: str) -> None:
-    """Put the table into a page, in place of the one that stands between the two marks."""
-    before, _, rest = page.read_text().partition(BEGIN)
+def write(file: Path, text: str) -> None:
+    """Put a text into a page, in place of what stands between the two marks."""
+    before, _, rest = file.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    machine = common.machine()
-    where = (
-        f"{machine['processors']} processors, {machine['memory_gib']:.0f} GiB of memory, "
-        f"Python {machine['python']}, load {machine['load']:.1f} at the end."
-    )
-    page.write_text(f"{before}{BEGIN}\n{text}\n\n{where}\n{END}{after}")
+    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,13 @@ def main() -> None:
     asked = common.arguments(__doc__ or "", 1_000_000, "customers, and as many contacts").parse_args()
     with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
         found = _measured(settings_for(url, Path(folder) / "data"), asked.rows)
-    results = {"benchmark": "api", "database": asked.database, "rows": asked.rows, "results": found}
+    results = {
+        "bench": "api",
+        "database": asked.database,
+        "rows": asked.rows,
+        "results": found,
+        "lines": _lines(found, asked.rows),
+    }
     common.report(asked.json, {"machine": common.machine(), **results})
 
 
@@ -90,6 +96,23 @@ def _calls(api: Caller, segment: str, rows: int) -> Iterator[tuple[str, Callable
         lambda: api("PATCH", f"/customers/{some['uuid']}", {"name": str(next(names))}),
     )
     yield "making a subscription", lambda: api.subscription(paid, billing, f"sub_{next(names)}")
+
+
+def _lines(found: dict[str, Any], rows: int) -> list[dict[str, str]]:
+    """One record, a page, the slowest of all calls; and a page in the middle beside the first."""
+    slowest = max(found.values(), key=lambda times: times["p95_ms"])
+    page, middle = found["a page of 200 customers"], found["a page in the middle"]
+    what = f"API, {rows:,} customers"
+    lines = [
+        common.line(f"{what}: {words}, p50 / p95", f"{times['median_ms']:.0f} / {times['p95_ms']:.0f} ms")
+        for words, times in (
+            ("one of them", found["a customer"]),
+            ("a page of 200", page),
+            (f"the slowest of {len(found)} calls", slowest),
+        )
+    ]
+    ratio = middle["median_ms"] / page["median_ms"]
+    return [*lines, common.line(f"{what}: a page in the middle, times the first", f"{ratio:.2f}", "≤ 1.5")]
 
 
 def _analyze(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""How quickly a billing CSV with errors in it is read, and how much memory that takes.
+"""How quickly a billing CSV with errors in it is read, how much memory that takes, and the ordinary way.
 
 `.venv/bin/python -m bench.billing_file [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
 """
@@ -10,6 +10,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from webapp.services.billing import files, reading, uploads
 
 BAD = 50
 """Of so many rows one is wrong."""
+ORDINARY_ROWS = 2000
+"""What is slow is measured on fewer."""
 HEADING = "Customer ID,Name,E-mail,Website,Country,City,Seats,Tier"
 
 
@@ -46,13 +49,18 @@ def main() -> None:
             "rows": asked.rows,
             **_measured(settings, file_id),
         }
+        results["ordinary_rate"] = _ordinary(settings, min(asked.rows, ORDINARY_ROWS))
     results["lines"] = [
-        common.line("Billing file, rows/s", f"{results['rate']:,}"),
+        common.line(f"Billing file of {asked.rows:,} rows, rows/s", f"{results['rate']:,}"),
+        common.line(
+            "Billing file, times the ordinary way", f"{results['rate'] / results['ordinary_rate']:.1f}"
+        ),
         common.line("Billing file, memory of the worker", f"{results['peak_mib']:.0f} MiB", "< 300 MB"),
     ]
     print(
         f"{results['database']}, {asked.rows:,} rows, {results['refused']:,} of them refused: "
-        f"{results['rate']:,} rows/s, {results['peak_mib']:.0f} MiB"
+        f"{results['rate']:,} rows/s, {results['peak_mib']:.0f} MiB; "
+        f"{results['ordinary_rate']:,} the ordinary way"
     )
     common.report(asked.json, results)
 
@@ -62,15 +70,20 @@ def upload(engine: Engine, settings: Settings, rows: int) -> int:
     with begin(engine) as connection:
         source_id = factories.source(connection, "Billing", kind="billing", policy="", applied_policy="")
     path: Path = files.new_folder(settings) / "0"
-    with path.open("w") as text:
-        text.write(HEADING + "\n")
-        text.writelines(row(n) for n in range(1, rows + 1))
+    write(path, rows)
     with Session(engine) as session:
         source = session.get_one(Source, source_id)
         size = path.stat().st_size
         file = uploads.take_in(session, source, "customers", "customers.csv", path, size, None)
         uploads.begin(session, source, file, file.columns, None)
         return file.id
+
+
+def write(path: Path, rows: int) -> None:
+    """Write a made-up file of customers."""
+    with path.open("w") as text:
+        text.write(HEADING + "\n")
+        text.writelines(row(n) for n in range(1, rows + 1))
 
 
 def row(n: int) -> str:
@@ -103,6 +116,17 @@ def _measured(settings: Settings, file_id: int) -> dict[str, Any]:
     if file.state != "done" or file.refused != file.rows // BAD:
         sys.exit(f"The file is {file.state}, with {file.refused:,} of {file.rows:,} rows refused.")
     return run | {"rate": round(file.rows / run["seconds"]), "added": file.added, "refused": file.refused}
+
+
+def _ordinary(settings: Settings, rows: int) -> int:
+    """Rows a second, read as people would."""
+    common.emptied(settings).dispose()
+    with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
+        path = Path(folder) / "customers.csv"
+        write(path, rows)
+        command = [sys.executable, "-m", "bench.baselines.row_by_row", settings.database_url, path, str(rows)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    return round(rows / float(done.stdout))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ import http.client
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bench import load
 from tests import factories
-from tests.conftest import ROOT, environment_of, free_port
+from tests.conftest import environment_of, free_port
 from tests.webhook.conftest import add_url
 from webapp.config import Settings
 from webapp.database import begin
@@ -33,19 +32,17 @@ def served(engine: Engine, settings: Settings) -> Iterator[Callers]:
     with begin(engine) as connection:
         token = add_url(connection, factories.source(connection, "Bystander", pause="keep"))
     environment = environment_of(settings) | {"PORT": str(port)}
-    server = subprocess.Popen([sys.executable, "-m", "jobs.web"], env=environment, cwd=ROOT)
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     path = f"/webhooks/segment/{token}"
     process = multiprocessing.get_context("spawn").Process(
         target=_serve, args=(theirs, port, path), daemon=True
     )
-    process.start()
-    try:
-        yield Callers(ours)
-    finally:
-        process.kill()
-        server.terminate()
-        server.wait()
+    with load.process(["jobs.web"], environment):
+        process.start()
+        try:
+            yield Callers(ours)
+        finally:
+            process.kill()
 
 
 class Callers:

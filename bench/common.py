@@ -9,7 +9,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +91,19 @@ def arguments(module: Any, rows: int, help: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, help="file for the results")
     return parser
+
+
+def sizes(asked: argparse.Namespace, usual: Sequence[int]) -> tuple[int, ...]:
+    """At which sizes to measure, smallest first.
+
+    Args:
+        asked: whose `rows` asks for one size, beside which the smallest is measured, to tell the growth; a
+            `database` that was not made here holds only one.
+        usual: unless one is asked for.
+    """
+    if asked.database not in ("sqlite", "postgresql"):
+        return (asked.rows or usual[0],)
+    return tuple(sorted({min(usual[0], asked.rows), asked.rows})) if asked.rows else tuple(usual)
 
 
 def median_of(runs: list[dict[str, float]], key: str) -> float:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bench import common, people
 from bench.callers import Callers, served
-from bench.resync import IDLE, SIZES, arguments, results, told
+from bench.resync import IDLE, SIZES, arguments, results, told, webhook_line
 from tests.conftest import migrate, settings_for
 from webapp.config import Settings
 from webapp.database import make_engine, writing
@@ -26,10 +26,10 @@ from webapp.services import deletion, syncs
 def main() -> None:
     asked = arguments("bench.delete", __doc__ or "")
     found: dict[int, dict[str, Any]] = {}
-    for rows in (asked.rows,) if asked.rows else SIZES:
+    for rows in common.sizes(asked, SIZES):
         with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
             found[rows] = _measured(settings_for(url, Path(folder) / "data"), rows)
-        common.report(asked.json, results("delete", asked, found))
+        common.report(asked.json, results("delete", asked, found) | {"lines": _lines(found)})
 
 
 def _measured(settings: Settings, rows: int) -> dict[str, Any]:
@@ -46,9 +46,12 @@ def _measured(settings: Settings, rows: int) -> dict[str, Any]:
     with served(engine, settings) as callers:
         found: dict[str, Any] = {"idle": callers.idle(IDLE)}
         print(f"  {'webhook while nothing goes on':<40} {told(found['idle'])}", flush=True)
-        for part, numbers in _erased(engine, settings, callers, source_id).items():
-            found[part] = numbers
-            print(f"  {part:<40} {told(numbers)}", flush=True)
+        found |= _erased(engine, settings, callers, source_id)
+    for part, words in (
+        ("erased", f"{found['erased']['rows']:,} rows erased"),
+        ("rest", "the rest, such as wiping SQLite's file"),
+    ):
+        print(f"  {words:<40} {told(found[part])}", flush=True)
     with engine.connect() as connection:
         found["left"] = connection.scalar(
             select(func.count()).select_from(Event).where(Event.source_id == source_id)
@@ -76,13 +79,31 @@ def _erased(
     started = time.perf_counter()
     syncs.run(engine, sync_id, settings=settings, stop=wipes)
     seconds = time.perf_counter() - started
-    rows = callers.end() | {"seconds": round(seconds, 2), "per_second": round(erased[0] / seconds)}
+    rows = callers.end() | {
+        "rows": erased[0],
+        "seconds": round(seconds, 2),
+        "per_second": round(erased[0] / seconds),
+    }
     callers.begin()
     started = time.perf_counter()
     syncs.run(engine, sync_id, settings=settings)
     seconds = time.perf_counter() - started
     rest = callers.end() | {"seconds": round(seconds, 2), "per_second": 0}
-    return {f"{erased[0]:,} rows erased": rows, "the rest, such as wiping SQLite's file": rest}
+    return {"erased": rows, "rest": rest}
+
+
+def _lines(found: dict[int, dict[str, Any]]) -> list[dict[str, str]]:
+    few, most = min(found), max(found)
+    erased = {rows: found[rows]["erased"] for rows in found}
+    lines = [
+        common.line(f"Deletion of {most:,} persons, rows/s", f"{erased[most]['per_second']:,}", "≥ 20,000"),
+        webhook_line("Deletion", [erased[most], found[most]["rest"]], found[most]["idle"]),
+    ]
+    if few < most:
+        growth = erased[few]["per_second"] / erased[most]["per_second"]
+        what = f"Deletion, growth of the time a row takes, from {few:,} persons"
+        lines.append(common.line(what, f"{growth:.2f}", "< 1.5"))
+    return lines
 
 
 def _work(engine: Engine, settings: Settings, source_id: int, kind: str) -> None:

@@ -1,6 +1,6 @@
 """What more hosts give: one and two web hosts, one and two workers, on one PostgreSQL and one queue.
 
-`.venv/bin/python -m bench.hosts [--rows N] [--json FILE]`
+`.venv/bin/python -m bench.hosts [--rows N] [--database postgresql|URL] [--json FILE]`
 
 Each host is a network namespace with an address of its own on a bridge; only root may make them. Hosts share
 this machine's processors, so what is measured is whether they get in each other's way.
@@ -8,7 +8,6 @@ this machine's processors, so what is measured is whether they get in each other
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -39,14 +38,13 @@ CONNECTIONS = 32  # to all hosts together
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=20_000, help="events that wait in each of two sources")
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser = common.arguments(__doc__, 20_000, "events that wait in each of two sources")
+    parser.set_defaults(database="postgresql")
     asked = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("Network namespaces are made by root only.")
     with ExitStack() as stack:
-        settings = stack.enter_context(common.installation("postgresql"))
+        settings = stack.enter_context(common.installation(asked.database))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tributary-bench-")))
         settings = replace(settings, redis_url=stack.enter_context(broker.running(folder)))
         hosts = stack.enter_context(namespaces(2))
@@ -56,9 +54,12 @@ def main() -> None:
             "web": {n: webs(settings, hosts[:n]) for n in (1, 2)},
             "workers": {n: workers(settings, hosts[:n], asked.rows) for n in (1, 2)},
         }
-    for name, rates in (("web hosts", found["web"]), ("worker hosts", found["workers"])):
-        print(f"{name}: one {rates[1]:,.0f} events/s, two {rates[2]:,.0f}, {rates[2] / rates[1]:.2f} times")
-    common.report(asked.json, found)
+    lines = []
+    for name, rates in (("Web hosts", found["web"]), ("Worker hosts", found["workers"])):
+        times = f"{rates[2] / rates[1]:.2f}"
+        print(f"{name}: one {rates[1]:,.0f} events/s, two {rates[2]:,.0f}, {times} times")
+        lines.append(common.line(f"{name}, two on these processors, times one", times))
+    common.report(asked.json, found | {"lines": lines})
 
 
 @contextmanager

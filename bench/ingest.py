@@ -26,9 +26,9 @@ Found = dict[str, float]
 
 def main() -> None:
     parser = common.arguments(
-        __doc__, 30_000, "bodies a run, at most; a run ends sooner when its time is over"
+        __doc__, 40_000, "bodies a run; who needs more sends the first again, which are then duplicates"
     )
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each run; 5")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each run; 4")
     parser.add_argument("--times", type=int, default=3, help="rounds, each of all that is compared; 3")
     asked = parser.parse_args()
     with common.installation(asked.database) as settings:

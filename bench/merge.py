@@ -39,10 +39,9 @@ def main() -> None:
     found: dict[int, Numbers] = {}
     with common.installation(asked.database) as settings:
         database = common.name_of(settings.database_url)
-        for rows in (min(SIZES[0], asked.rows), asked.rows) if asked.rows else SIZES:
-            if rows not in found:
-                found[rows] = _measured(settings, rows, passes)
-                print(f"{database}, {rows:,} customers: {_told(found[rows])}", flush=True)
+        for rows in common.sizes(asked, SIZES):
+            found[rows] = _measured(settings, rows, passes)
+            print(f"{database}, {rows:,} customers: {_told(found[rows])}", flush=True)
     results = {
         "bench": "merge",
         "database": database,
@@ -126,6 +125,9 @@ def _lines(found: dict[int, Numbers]) -> list[dict[str, str]]:
     few, most = min(found), max(found)
     run = found[most]
     told = [common.line(what, f"{run[name]:,}") for name, what in WHAT.items() if name in run]
+    if "ordinary_rate" in run:
+        times = f"{run['merge_rate'] / run['ordinary_rate']:.1f}"
+        told.append(common.line("Automation's merges, times the ordinary way", times))
     if few < most and "apply_rate" in run:
         what = f"Automation's merges, growth from {few:,} to {most:,} customers"
         told.append(common.line(what, f"{found[few]['apply_rate'] / run['apply_rate']:.2f}", "< 1.5"))

@@ -36,10 +36,10 @@ CASES = (
 def main() -> None:
     asked = arguments("bench.resync", __doc__ or "")
     found: dict[int, dict[str, Any]] = {}
-    for rows in (asked.rows,) if asked.rows else SIZES:
+    for rows in common.sizes(asked, SIZES):
         with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
             found[rows] = _measured(settings_for(url, Path(folder) / "data"), rows)
-        common.report(asked.json, results("resync", asked, found))
+        common.report(asked.json, results("resync", asked, found) | {"lines": _lines(found)})
 
 
 def arguments(program: str, doc: str) -> argparse.Namespace:
@@ -108,6 +108,31 @@ def _case(
     with engine.connect() as connection:
         result = connection.scalar(select(Sync.result).where(Sync.id == sync_id))
     return webhook | {"seconds": round(seconds, 2), "per_second": round(rows / seconds), "result": result}
+
+
+def _lines(found: dict[int, dict[str, Any]]) -> list[dict[str, str]]:
+    """What each re-sync of the largest size came to, how it grew, and the webhook's worst meanwhile."""
+    few, most = min(found), max(found)
+    names = [name for name, _ in CASES]
+    rates = " / ".join(f"{found[most][name]['per_second']:,}" for name in names)
+    lines = [
+        common.line(
+            f"Re-sync of {most:,} persons, persons/s: placed / appear / go / again", rates, "≥ 20,000"
+        ),
+        webhook_line("Re-sync", [found[most][name] for name in names], found[most]["idle"]),
+    ]
+    if few < most:
+        growth = max(found[few][name]["per_second"] / found[most][name]["per_second"] for name in names)
+        what = f"Re-sync, growth of the time a person takes, from {few:,} persons, at most"
+        lines.append(common.line(what, f"{growth:.2f}", "< 1.5"))
+    return lines
+
+
+def webhook_line(what: str, cases: list[dict[str, Any]], idle: dict[str, Any]) -> dict[str, str]:
+    """The webhook's worst 99th percentile while something goes on, beside the one while nothing does."""
+    heard = [numbers["p99_ms"] for numbers in cases if numbers["calls"]]
+    worst = f"{max(heard):.0f} ms, {max(heard) / idle['p99_ms']:.1f} times" if heard else ""
+    return common.line(f"{what}, the webhook's p99 meanwhile, times that of nothing going on", worst, "≤ 2")
 
 
 def told(numbers: dict[str, Any]) -> str:

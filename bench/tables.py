@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,6 +42,8 @@ FILTERS = {
     "contacts": ("custom.role:contains:own", "custom.score:is:7", "custom.newsletter:is:true"),
 }
 Case = tuple[str, Callable[[], Any]]
+Times = dict[str, dict[str, float]]
+UNINDEXED = "customers: sort by a custom attribute that has no index yet"
 
 
 def main() -> None:
@@ -60,9 +63,8 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="file for the results")
     asked = parser.parse_args()
-    sizes = (asked.rows,) if asked.rows else SIZES
-    found: dict[int, dict[str, dict[str, float]]] = {}
-    for rows in sizes:
+    found: dict[int, Times] = {}
+    for rows in common.sizes(asked, SIZES):
         with common.database(asked.database) as url, tempfile.TemporaryDirectory() as folder:
             found[rows] = _measured(url, Path(folder), rows, asked.processor)
         _show(found)
@@ -72,11 +74,12 @@ def main() -> None:
         "processor_time": asked.processor,
         "machine": common.machine(),
         "rows": found,
+        "lines": _lines(found),
     }
     common.report(asked.json, results)
 
 
-def _measured(url: str, folder: Path, rows: int, processor_time: bool) -> dict[str, dict[str, float]]:
+def _measured(url: str, folder: Path, rows: int, processor_time: bool) -> Times:
     settings = settings_for(url, folder / "data")
     migrate(settings)
     engine = make_engine(settings)
@@ -120,7 +123,7 @@ def _index(engine: Engine) -> int:
     return sum(1 for _ in iter(lambda: attribute_indexes.tend(engine), False))
 
 
-def _timed(cases: list[Case], rows: int, clock: Callable[[], float]) -> dict[str, dict[str, float]]:
+def _timed(cases: list[Case], rows: int, clock: Callable[[], float]) -> Times:
     found = {}
     for name, call in cases:
         taken = common.timed(call, TIMES, 10.0, clock)
@@ -144,7 +147,7 @@ def _page(client: FlaskClient, table: Table, **args: Any) -> Callable[[], Any]:
 def _first_asked(client: FlaskClient) -> list[Case]:
     """What the first one waits for who sorts by a custom attribute, before it has its index."""
     call = _page(client, CUSTOMERS, sort="-custom.mrr")
-    return [("customers: sort by a custom attribute that has no index yet", call)]
+    return [(UNINDEXED, call)]
 
 
 def _cases(client: FlaskClient, engine: Engine, secret: str, table: Table, rows: int) -> list[Case]:
@@ -209,7 +212,34 @@ def _deep(engine: Engine, table: Table, rows: int, secret: str) -> str:
         return Cursor(view.ordering, row.key, row.id).dump(secret)
 
 
-def _show(found: dict[int, dict[str, dict[str, float]]]) -> None:
+def _lines(found: dict[int, Times]) -> list[dict[str, str]]:
+    """The first page, the deep one beside it, the slowest of all, and what grew most, at the largest size."""
+    few, most = min(found), max(found)
+    run, small = found[most], found[few]
+    pages = [name for name in run if name != UNINDEXED and not name.endswith(CSV)]
+    slowest = max(pages, key=lambda name: run[name]["p95_ms"])
+    first = "customers: first page"
+    deep = run["customers: deep page"]["median_ms"] / run[first]["median_ms"]
+    csv = CSV_ROWS / run[f"customers: {CSV}"]["median_ms"] * 1000
+    what = f"Tables of {most:,} rows"
+    told = [
+        common.line(f"{what}: first page, p50 / p95", _told(run[first])),
+        common.line(f"{what}: the slowest of {len(pages)} pages, p50 / p95", _told(run[slowest])),
+        common.line(f"{what}: a page in the middle, times the first", f"{deep:.2f}", "≤ 1.5"),
+        common.line(f"{what}: CSV, rows/s", f"{csv:,.0f}"),
+    ]
+    if few < most:
+        growths = [run[name]["median_ms"] / max(small[name]["median_ms"], 0.01) for name in pages]
+        what = f"{what}: growth from {few:,}, half of the pages / the most"
+        told.append(common.line(what, f"{median(growths):.1f} / {max(growths):.1f}", "< 3"))
+    return told
+
+
+def _told(times: dict[str, float]) -> str:
+    return f"{times['median_ms']:.0f} / {times['p95_ms']:.0f} ms"
+
+
+def _show(found: dict[int, Times]) -> None:
     sizes = sorted(found)
     print(f"\n{'milliseconds, median / p95':<55}" + "".join(f"{size:>20,}" for size in sizes) + "    growth")
     for name in found[sizes[0]]:
