@@ -124,7 +124,8 @@ def _ordinary(settings: Settings, rows: int) -> int:
     with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
         path = Path(folder) / "customers.csv"
         write(path, rows)
-        command = [sys.executable, "-m", "bench.baselines.row_by_row", settings.database_url, path, str(rows)]
+        command = [sys.executable, "-m", "bench.baselines.row_by_row", settings.database_url]
+        command += [str(path), str(rows)]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return round(rows / float(done.stdout))
 
