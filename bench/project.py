@@ -37,7 +37,10 @@ def main() -> None:
         "--times", type=int, default=2, help="rounds, each of all that is compared, the last of all rows; 2"
     )
     parser.add_argument(
-        "--stored", type=int, nargs="*", default=STORED, help="numbers of persons stored, to tell the growth"
+        "--stored",
+        type=int,
+        nargs="*",
+        help="persons stored, to tell the growth; of many rows 10,000, 1,000,000",
     )
     asked = parser.parse_args()
     with common.installation(asked.database) as settings:
@@ -49,8 +52,9 @@ def main() -> None:
             "people": asked.rows // bodies.PER_PERSON,
             **_compared(settings, asked.rows, asked.times),
         }
-        if asked.stored:
-            results["growth"] = _growth(settings, sorted(asked.stored), min(20_000, asked.rows))
+        stored = [n for n in STORED if n <= asked.rows * 10] if asked.stored is None else asked.stored
+        if len(stored) > 1:
+            results["growth"] = _growth(settings, sorted(stored), min(20_000, asked.rows))
     results["lines"] = _lines(results)
     _show(results)
     common.report(asked.json, results)
