@@ -7,6 +7,7 @@ sees a half-empty table. A cancelled re-sync goes through the same persons again
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -89,9 +90,9 @@ def companies(connection: Connection, sync: Any, source: Any, limit: int) -> tup
 
 def persons(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Place the next page of persons: the last id and how many there were."""
-    rows = _page(connection, Person, (Person.id, Person.uuid), source, sync, limit)
-    people = persons_by_uuid(connection, source.id, source.generation, [row.uuid for row in rows])
-    _place(connection, sync, source, persons=people)
+    columns = (Person.id, Person.uuid, _is_no_contact(source.applied_policy))
+    rows = _page(connection, Person, columns, source, sync, limit)
+    _place_persons(connection, sync, source, rows)
     return (rows[-1].id if rows else 0), len(rows)
 
 
@@ -107,17 +108,18 @@ def misplaced(connection: Connection, sync: Any, source: Any, limit: int) -> tup
     last, count = connection.execute(select(func.max(page.c.id), func.count()).select_from(page)).one()
     if not count:
         return 0, 0
-    query = _pages(Person, source, sync).with_only_columns(
-        Person.uuid, Person.company.is_(None).label("alone")
-    )
+    columns = (Person.uuid, _is_no_contact(source.applied_policy))
+    query = _pages(Person, source, sync).with_only_columns(*columns)
     query = query.join(Contact, Contact.uuid == Person.uuid, isouter=True).where(Person.id <= last)
     rows = connection.execute(query.where(_elsewhere(source.applied_policy))).all()
-    waits = source.applied_policy == COMPANY
-    gone = [row.uuid for row in rows if row.alone and waits]
-    there = [row.uuid for row in rows if not (row.alone and waits)]
-    people = persons_by_uuid(connection, source.id, source.generation, there)
-    _place(connection, sync, source, persons=people, gone=gone)
+    _place_persons(connection, sync, source, rows)
     return last, count
+
+
+def _is_no_contact(policy: str) -> ColumnElement[bool]:
+    """Whether a policy has no contact of a person, as `domain/policy.py` says it, by their row alone."""
+    nobody = Person.user_id.is_(None) & Person.email.is_(None)
+    return (nobody | Person.company.is_(None) if policy == COMPANY else nobody).label("is_no_contact")
 
 
 def _elsewhere(policy: str) -> ColumnElement[bool]:
@@ -131,6 +133,14 @@ def _elsewhere(policy: str) -> ColumnElement[bool]:
 
 
 PAGES = {"companies": companies, "persons": persons, MISPLACED: misplaced}
+
+
+def _place_persons(connection: Connection, sync: Any, source: Any, rows: Sequence[Any]) -> None:
+    """Place some persons. What was told of those who are no contact makes no difference: it is not read."""
+    gone = [row.uuid for row in rows if row.is_no_contact]
+    there = [row.uuid for row in rows if not row.is_no_contact]
+    people = persons_by_uuid(connection, source.id, source.generation, there)
+    _place(connection, sync, source, persons=people, gone=gone)
 
 
 def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
