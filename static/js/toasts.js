@@ -4,6 +4,7 @@
 (() => {
   "use strict";
   const READ_MS = 7000;
+  const AWAY = "The server cannot be reached. What is shown may be old; try again in a moment.";
   const region = () => document.getElementById("toasts");
 
   function dismissable(toast) {
@@ -41,9 +42,11 @@
     const said = event.detail || {};
     show(said.text || said.value, said.kind);
   });
+  const away = () => [...(region()?.children || [])].find((toast) => toast.dataset.text === AWAY);
   document.addEventListener("htmx:sendError", () => {
-    show("The server cannot be reached. What is shown may be old; try again in a moment.", "error");
+    if (!away()) show(AWAY, "error"); // a part that asks every few seconds says it once
   });
+  document.addEventListener("htmx:beforeOnLoad", () => away()?.remove()); // it has answered
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
     if (event.detail.xhr.getResponseHeader("HX-Trigger")?.includes('"toast"')) return; // it says so itself

@@ -9,7 +9,9 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 
 from tests.api.support import ADMIN, Caller, make_key
+from tests.people import signed_in
 from tests.projection.support import drain, make_source, receive
+from tests.projection.test_resync import ask, work
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import (
@@ -24,7 +26,10 @@ from webapp.models import (
     Subscription,
 )
 from webapp.services import edits
+from webapp.services.checkup import OK
+from webapp.services.checkup import records as checkup
 from webapp.services.composing import compose
+from webapp.services.tables import CUSTOMERS, columns_of
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ACME = {"type": "group", "messageId": "g1", "userId": "u1", "groupId": "acme", "timestamp": "2026-01-01"}
@@ -88,6 +93,23 @@ def test_what_segment_tells_is_set_by_hand_and_outlives_more_events(
         by = [f["by"] for fields in connection.scalars(select(Edit.fields)) for f in fields.values()]
     assert told_still["name"] == "Acme"
     assert set(by) == {None}
+
+
+def test_a_key_that_only_people_tell_has_a_column_and_outlives_a_rebuild(
+    api: Caller, engine: Engine, settings: Settings, segment: int
+) -> None:
+    """What is set over a Segment source can be shown, sorted and filtered like what the source tells."""
+    acme = only(api, "/customers")
+    told = {"attributes": {"custom": {"renews": "2026-05-01", "plan": 1}}}
+    api("PATCH", f"/customers/{acme['uuid']}", told)
+    work(engine, settings, ask(engine, segment, "rebuild"))
+    with engine.connect() as connection:
+        columns = columns_of(connection, CUSTOMERS, segment)
+        assert [each.status for each in checkup.generations(connection)] == [OK]
+    assert (columns["custom.renews"].type, columns["custom.plan"].type) == ("Timestamp", "String")
+    page = signed_in(api.client.application).get("/attributes").text
+    assert "renews" in page
+    assert "event 0" not in page
 
 
 def test_what_a_billing_source_tells_is_changed_where_it_is_told(api: Caller, engine: Engine) -> None:

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.models.base import NEVER_REUSED, Base, Id, Micros
 
 ENTITIES = ("customer", "contact")
+BY_HAND = 0
+"""The generation of sightings that no source told: people set them by hand, so no rebuild takes them away."""
 
 # How far the index of an attribute is: asked for, being made, in use, or not to be had.
 WANTED, BUILDING, READY, FAILED = "wanted", "building", "ready", "failed"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.database import writing
 from webapp.domain.attributes import TYPES, shown, widen
 from webapp.models import AttributeIndex, AttributeSighting, Contact, CustomAttribute, Customer, Source, now
-from webapp.models.attribute import ENTITIES, READY
+from webapp.models.attribute import BY_HAND, ENTITIES, READY
 from webapp.services import audit, counting, visibility
 
 MODELS: dict[str, Any] = {"customer": Customer, "contact": Contact}
@@ -44,7 +44,7 @@ class Entry:
 
     Attributes:
         first_source: (public id, name) of the source that told it first.
-        first_event: id of the event that did.
+        first_event: id of the event that did; 0: it was no event that told it.
         told: how many events told it.
         sources: names of all sources that told it.
     """
@@ -138,10 +138,10 @@ def _known(connection: Connection, entity: str, source_id: int | None, unwanted:
 
 
 def _current(entity: str) -> ColumnElement[bool]:
-    """Sightings of the generation shown, of sources that may be seen; joined to `Source`."""
+    """Sightings of the generation shown, or by hand, of sources that may be seen; joined to `Source`."""
     return (
         (AttributeSighting.entity == entity)
-        & (AttributeSighting.generation == Source.generation)
+        & AttributeSighting.generation.in_((Source.generation, BY_HAND))
         & (Source.state == visibility.ACTIVE)
     )
 
@@ -181,7 +181,8 @@ def registry(session: Session, entity: str) -> list[Entry]:
             )
         entry.last_at = max(entry.last_at, sighting.last_at)
         entry.told += sighting.count
-        entry.sources.append(name)
+        if name not in entry.sources:
+            entry.sources.append(name)
     for key, entry in entries.items():
         entry.type = type_of(bits[key])
     return sorted(entries.values(), key=lambda entry: entry.key)

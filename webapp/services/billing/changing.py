@@ -13,11 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, or_, select
 
 from webapp.domain.attributes import Value
-from webapp.models import Contact, Decision, Edit, KeptUuid, Note, Source, Subscription
+from webapp.models import Contact, Decision, Edit, KeptUuid, Note, Source, Subscription, now
+from webapp.models.attribute import BY_HAND
 from webapp.services import edits, keeping
 from webapp.services.billing.records import (
     ContactChange,
     CustomerChange,
+    note_customs,
     put_contacts,
     put_customers,
     recount,
@@ -70,8 +72,7 @@ def change_customer(
         # Said later than what somebody set by hand, so that does not hide it.
         edits.unset(connection, "customer", [row.origin_uuid for row in behind], _fields(values, custom))
     else:
-        said = {**values, **{f"custom.{key}": value for key, value in custom.items()}}
-        edits.set_fields(connection, "customer", leader.origin_uuid, leader.source_id, said, user_id)
+        _set_over(connection, "customer", leader.origin_uuid, leader.source_id, values, custom, user_id)
     compose(connection, [leader.customer_id])
 
 
@@ -116,8 +117,7 @@ def change_contact(
         put_contacts(connection, row.source_id, [change])
         edits.unset(connection, "contact", [row.uuid], _fields(values, custom))
     else:
-        said = {**values, **{f"custom.{key}": value for key, value in custom.items()}}
-        edits.set_fields(connection, "contact", row.uuid, row.source_id, said, user_id)
+        _set_over(connection, "contact", row.uuid, row.source_id, values, custom, user_id)
     compose_contacts(connection, [row.customer_id], [row.uuid])
     recount(connection, row.source_id, [row.uuid], [row.customer_id])
 
@@ -168,6 +168,21 @@ def remove_contact(connection: Connection, row: Any, kind: str) -> None:
     connection.execute(delete(Contact).where(Contact.id == row.id))
     _forget(connection, "contact", [row.uuid])
     recount(connection, row.source_id, others, [row.customer_id])
+
+
+def _set_over(
+    connection: Connection,
+    entity: str,
+    origin_uuid: str,
+    source_id: int,
+    values: Mapping[str, Any],
+    custom: Mapping[str, Value | None],
+    user_id: int | None,
+) -> None:
+    """Set values by hand over what a Segment source tells; a new key gets its column like any other."""
+    said = {**values, **{f"custom.{key}": value for key, value in custom.items()}}
+    edits.set_fields(connection, entity, origin_uuid, source_id, said, user_id)
+    note_customs(connection, source_id, entity, [custom], now(), BY_HAND)
 
 
 def _fields(values: Mapping[str, Any], custom: Mapping[str, Any]) -> list[str]:

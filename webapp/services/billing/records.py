@@ -165,8 +165,13 @@ def note_customs(
     entity: str,
     customs: Iterable[Mapping[str, Value | None]],
     moment: int,
+    generation: int = 1,
 ) -> None:
-    """Enter the custom attributes that a billing source tells into the registry, with their types."""
+    """Enter custom attributes that a billing source tells, or people set, into the registry with their types.
+
+    Args:
+        generation: `BY_HAND` for what people set over a source.
+    """
     bits: dict[str, int] = {}
     counts: dict[str, int] = {}
     for told in customs:
@@ -175,13 +180,15 @@ def note_customs(
                 bits[key] = bits.get(key, 0) | 1 << TYPES.index(type_of(value))
                 counts[key] = counts.get(key, 0) + 1
     query = select(AttributeSighting.__table__, AttributeSighting.count.label("told")).where(
-        AttributeSighting.source_id == source_id, AttributeSighting.entity == entity
+        AttributeSighting.source_id == source_id,
+        AttributeSighting.generation == generation,
+        AttributeSighting.entity == entity,
     )
     known = {row.key: row for row in select_in(connection, query, AttributeSighting.key, bits)}
     rows = [
         {
             "source_id": source_id,
-            "generation": 1,
+            "generation": generation,
             "entity": entity,
             "key": key,
             "types": bits[key] | (known[key].types if key in known else 0),

@@ -20,6 +20,7 @@ from webapp.models import (
     Source,
     Sync,
 )
+from webapp.models.attribute import BY_HAND
 from webapp.models.sync import OPEN
 from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
 from webapp.services.mending import speaks_of_nothing
@@ -110,7 +111,7 @@ def _has_other(model: Any) -> ColumnElement[bool]:
     """Whether a source has rows of a generation that is not shown; both sides use the unique index."""
     of_source = model.source_id == Source.id
     return or_(
-        exists().where(of_source, model.generation < Source.generation),
+        exists().where(of_source, model.generation > BY_HAND, model.generation < Source.generation),
         exists().where(of_source, model.generation > Source.generation),
     )
 
