@@ -4,6 +4,7 @@ A Tributary of its own, with the demo's events, is photographed in Chromium. Nee
 `pngquant`, which makes the files small.
 """
 
+import gzip
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.conftest import CHROMIUM, CHROMIUM_OPTIONS, free_port  # noqa: E402
+from tests.history.support import calls, ndjson  # noqa: E402
 from webapp.services.demo_words import FIRST_NAMES, LAST_NAMES  # noqa: E402
 
 MAIL, PASSWORD = "ada@tributary.example", "a picture says it all"
@@ -93,6 +95,22 @@ def tables(page: Page, account: str) -> None:
     photograph(page, "customer")
 
 
+def ways_in(page: Page, production: str) -> None:
+    """What is in an archive and the choice of it, and where traits and properties go."""
+    page.goto(production.replace("customers", "imports"))
+    archive = gzip.compress(ndjson(calls(4000)))
+    page.set_input_files(
+        "[name=files]", {"name": "1767225600000.gz", "mimeType": "application/gzip", "buffer": archive}
+    )
+    page.get_by_role("button", name="Upload and look through").click()
+    page.wait_for_selector("#import-preview", timeout=60_000)
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    photograph(page, "import")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(production.replace("customers", "mapping"))
+    photograph(page, "mapping")
+
+
 def tour(page: Page, address: str) -> None:
     """Walk through the pages, and stop for a picture where something is to be seen."""
     page.goto(address + "/sign-in")
@@ -102,8 +120,13 @@ def tour(page: Page, address: str) -> None:
     page.goto(address + "/sources/new/segment")
     page.fill("[name=name]", "Segment staging")
     photograph(page, "add-source")
+    page.click("#save")
+    page.wait_for_selector("#webhook-url")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    photograph(page, "connect")
+    page.set_viewport_size(SCREEN)
     page.goto(address + "/sources")
-    rows = page.locator("tr[data-href]").all()
+    rows = [page.locator("tr[data-href]", has_text=name) for name in ("Newsletter", "Segment production")]
     crowd, production = (address + str(row.get_attribute("data-href")) for row in rows)
     page.goto(production)
     for name, scheme, size in (("", "light", SCREEN), ("-dark", "dark", SCREEN), ("-phone", "light", PHONE)):
@@ -125,6 +148,7 @@ def tour(page: Page, address: str) -> None:
             break
     page.set_viewport_size({"width": 1280, "height": 1000})
     photograph(page, "contact")
+    ways_in(page, production)
     page.goto(crowd.replace("customers", "settings"))
     page.check("[name=policy][value=user]")
     page.click("text=Save changes")
