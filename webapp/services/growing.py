@@ -8,10 +8,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 TIMES = 3
 """How much more work than at the last look leads to the next."""
+
+_UNSEEN = text(
+    "SELECT relname FROM pg_class WHERE oid = ANY(CAST(:names AS regclass[]))"
+    " AND reltuples < 1000 AND pg_relation_size(oid) > 262144 ORDER BY relname"
+)
+
+
+def look_at_unseen(connection: Connection, *models: Any) -> list[str]:
+    """Have PostgreSQL look at those of some tables that have grown since it saw next to nothing in them.
+
+    Returns:
+        Their names; of tables that it knows none, which costs a fraction of a millisecond.
+    """
+    if connection.dialect.name != "postgresql":
+        return []
+    names = [model.__table__.name for model in models]
+    unseen = list(connection.scalars(_UNSEEN, {"names": names}))
+    if unseen:
+        connection.exec_driver_sql(f"ANALYZE {', '.join(unseen)}")
+    return unseen
 
 
 class Growing:

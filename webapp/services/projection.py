@@ -19,10 +19,22 @@ from webapp.database import CROWDED, begin, is_away
 from webapp.domain import mapping
 from webapp.domain.segment import Reading
 from webapp.failpoints import reach
-from webapp.models import Event, Source, Sync, now
+from webapp.models import (
+    Company,
+    Contact,
+    Customer,
+    DataSourceCustomer,
+    Event,
+    Identifier,
+    Person,
+    Source,
+    Sync,
+    now,
+)
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
 from webapp.services import locks, path_counts
 from webapp.services.folding import Folded, fold_into
+from webapp.services.growing import look_at_unseen
 from webapp.services.pacing import MOST_BYTES, Batch, Pace, collecting_later, within
 from webapp.services.placing import Placing
 from webapp.services.reading import outcome_of, read_all
@@ -31,6 +43,8 @@ from webapp.services.rows import update_by_id
 log = structlog.get_logger(__name__)
 
 ALL_EVENTS = 2**62
+MANY = 100  # events of a batch from which on it pays to see whether a table is new to PostgreSQL
+WRITTEN = (Identifier, Person, Company, Customer, DataSourceCustomer, Contact)
 
 
 @dataclass(slots=True)
@@ -82,6 +96,8 @@ def _batch(engine: Engine, source_id: int, settings: Settings, batch: Batch, dra
             events = _pending(connection, source_id, batch.size)
             batch.worked = len(events)
             project(connection, source, events, settings, drained)
+            if batch.worked >= MANY:
+                look_at_unseen(connection, *WRITTEN)
             if source.failing_since is not None:
                 connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
             reach("drain.before_commit")
