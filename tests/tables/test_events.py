@@ -36,7 +36,7 @@ def test_outcomes_are_told_from_what_is_known_now(told, engine, settings):
     support.receive(engine, told.source_id, [event, {"type": "identify", "userId": "late"}])
     page = told.page("/sources/SOURCE/events")
     assert texts(page, ".event-link")[:2] == ["waiting to be processed"] * 2
-    assert page.select_one("#events")["hx-trigger"] == "load delay:2s"
+    assert page.select_one("#events")["hx-trigger"] == "load delay:2s, htmx:sendError delay:5s"
     support.drain(engine, settings, told.source_id)
     page = told.page("/sources/SOURCE/events")
     assert "imported contact Bob into Globex" in texts(page, ".event-link")
