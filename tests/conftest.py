@@ -45,6 +45,9 @@ CHROMIUM_OPTIONS = [
 HTMX = "htmx"
 PATIENCE = 30_000
 """Milliseconds that something in a browser may take on a busy machine."""
+LISTENING = (
+    "document.addEventListener('DOMContentLoaded', () => { document.documentElement.dataset.listening = ''; })"
+)
 
 # The same examples in every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
@@ -279,8 +282,13 @@ def _from_vendor(route: Any) -> None:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page of a real browser; the test fails when a script fails or the page breaks its own policy."""
+    """A page of a real browser; the test fails when a script fails or the page breaks its own policy.
+
+    What a test does waits until the page's scripts listen, so that a busy machine loses no click.
+    """
     made = browser.new_page()
+    made.add_init_script(LISTENING)
+    made.add_locator_handler(made.locator("html:not([data-listening])"), lambda _: None)
     complaints: list[str] = []
     made.on("pageerror", lambda error: complaints.append(str(error)))
     made.on(
