@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs import tasks
 from webapp.services import attribute_indexes
 
+TENDING = "indexes"
+"""Name of the thread that tends them."""
 log = structlog.get_logger()
 
 
@@ -27,7 +29,7 @@ class Tender:
     def start(self) -> None:
         """Begin, unless it is still at it since the last time."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self.tend, name="indexes", daemon=True)
+            self._thread = Thread(target=self.tend, name=TENDING, daemon=True)
             self._thread.start()
 
     def tend(self) -> None:

@@ -150,6 +150,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
     """An engine on the test's database."""
     made = make_engine(settings)
     yield made
+    economy.tending_ended()
     made.dispose()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
+
+from jobs.tending import TENDING
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
@@ -74,3 +77,10 @@ def connections_closed() -> Iterator[None]:
         for engine in set(_used) - before:
             engine.dispose()
             _used.discard(engine)
+
+
+def tending_ended() -> None:
+    """Wait for what a sweeper has begun in a thread of its own, which may only now be about to connect."""
+    for thread in threading.enumerate():
+        if thread.name == TENDING:
+            thread.join()
