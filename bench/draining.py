@@ -12,6 +12,8 @@ from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection
 
+_BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
 
 def main(source_id: int) -> None:
     """Do what a worker does when the bell rings, slice after slice, until nothing waits; print it as JSON."""
@@ -27,7 +29,8 @@ def main(source_id: int) -> None:
         "events": events,
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - worked,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        # Its own, and that of the largest process that it started, which reads ahead.
+        "peak_mib": sum(resource.getrusage(of).ru_maxrss for of in _BOTH) / 1024,
     }
     print(json.dumps(report))
 

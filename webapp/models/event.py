@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.outcome import APPLIED as APPLIED
+from webapp.domain.outcome import IGNORED as IGNORED
+from webapp.domain.outcome import PARKED as PARKED
+from webapp.domain.outcome import PENDING as PENDING
 from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros
 
-PENDING, APPLIED, IGNORED, PARKED = 0, 1, 2, 3
 STATES = {PENDING: "pending", APPLIED: "applied", IGNORED: "ignored", PARKED: "parked"}
 
 

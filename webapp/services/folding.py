@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
 from webapp.domain.fold import Told, combine, fold, pack, unpack
 from webapp.domain.segment import Reading
+from webapp.domain.sighting import seen_in, take_out
 from webapp.models import Company
 from webapp.models.base import new_uuid
 from webapp.services import sightings
@@ -29,7 +29,7 @@ def fold_into(
     connection: Connection,
     source_id: int,
     generation: int,
-    readings: Sequence[tuple[int, Reading]],
+    readings: list[tuple[int, Reading]],
     *,
     attribute_limit: int,
     rebuilding: bool = False,
@@ -41,8 +41,22 @@ def fold_into(
         attribute_limit: how many custom attributes the source may have.
         rebuilding: whether this generation is one that a rebuild is making.
     """
-    sightings.note(connection, source_id, generation, readings, attribute_limit)
-    told_people, told_companies = fold(readings)
+    refused = sightings.note(connection, source_id, generation, seen_in(readings), attribute_limit)
+    if refused:
+        take_out(readings, refused)
+    return join(connection, source_id, generation, *fold(readings), rebuilding=rebuilding)
+
+
+def join(
+    connection: Connection,
+    source_id: int,
+    generation: int,
+    told_people: dict[bytes, Told],
+    told_companies: dict[bytes, Told],
+    *,
+    rebuilding: bool = False,
+) -> Folded:
+    """Join what a batch told of identifiers and of companies, by key, to what is stored of them."""
     companies = _join_companies(connection, source_id, generation, told_companies, rebuilding)
     people = Neighbourhood(connection, source_id, generation, rebuilding).change(told_people)
     return Folded(people, companies)

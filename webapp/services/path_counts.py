@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from webapp.domain.paths import call_of, shape_of
+from webapp.domain.tally import Counted, Key
 from webapp.models import PathSighting
 from webapp.models.mapping import OTHERS
 from webapp.services.rows import select_in, upsert
@@ -15,64 +14,9 @@ from webapp.services.rows import select_in, upsert
 # Paths and names of track calls that are counted one by one for a source; what is past it is counted as one.
 MOST = 3000
 
-# (path, call, name), as the row has them.
-Key = tuple[str, str, str]
 
-
-class Counted(NamedTuple):
-    """How often, and by which events."""
-
-    calls: int
-    first_id: int
-    last_id: int
-    last_at: int
-    """When the last of them was received, in microseconds."""
-
-    def plus(self, other: Counted) -> Counted:
-        """Both together."""
-        last_id, last_at = max((self.last_id, self.last_at), (other.last_id, other.last_at))
-        return Counted(self.calls + other.calls, min(self.first_id, other.first_id), last_id, last_at)
-
-
-class Tally:
-    """What some events told, counted in memory: shape by shape, since few shapes make many events."""
-
-    __slots__ = ("shapes",)
-
-    def __init__(self) -> None:
-        self.shapes: dict[Hashable, list[Any]] = {}
-        """Events, the first one's id, the last one's, when that was received, and one of them."""
-
-    def add(self, event_id: int, event: object, received_at: int) -> None:
-        """Count one event, as it was decoded. Ids come in ascending order."""
-        shape = shape_of(event)
-        if shape is None:
-            return
-        known = self.shapes.get(shape)
-        if known is None:
-            self.shapes[shape] = [1, event_id, event_id, received_at, event]
-        else:
-            known[0] += 1
-            known[2], known[3] = event_id, received_at
-
-    def seen(self) -> dict[Key, Counted]:
-        """What the events told, path by path, and the calls themselves."""
-        seen: dict[Key, Counted] = {}
-        for count, first, last, at, event in self.shapes.values():
-            call = call_of(event)
-            if call is None:
-                continue
-            counted = Counted(count, first, last, at)
-            keys = [(path, call.type, "") for path in call.told]
-            keys += {("", call.type, ""), ("", call.type, call.name)}
-            for key in keys:
-                seen[key] = seen[key].plus(counted) if key in seen else counted
-        return seen
-
-
-def note(connection: Connection, source_id: int, generation: int, tally: Tally) -> None:
-    """Add what was counted to what is stored; the caller holds the source's lock."""
-    seen = tally.seen()
+def note(connection: Connection, source_id: int, generation: int, seen: dict[Key, Counted]) -> None:
+    """Add what was counted (`Tally.seen`) to what is stored; the caller holds the source's lock."""
     if not seen:
         return
     known = _known(connection, source_id, generation, seen)

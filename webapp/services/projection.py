@@ -7,7 +7,7 @@ in another order than their ids are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from sqlalchemy import Connection, Engine, Row, func, select, update
 from webapp.config import Settings
 from webapp.database import CROWDED, begin, is_away
 from webapp.domain import mapping
+from webapp.domain.batch import Said, hear, say
 from webapp.domain.segment import Reading
+from webapp.domain.tally import Tally
 from webapp.failpoints import reach
 from webapp.models import (
     Company,
@@ -32,12 +34,13 @@ from webapp.models import (
     now,
 )
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
-from webapp.services import locks, path_counts
-from webapp.services.folding import Folded, fold_into
+from webapp.services import locks, path_counts, sightings
+from webapp.services.ahead import WORTH, Ahead, Asked
+from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
 from webapp.services.pacing import MOST_BYTES, Batch, Pace, collecting_later, within
 from webapp.services.placing import Placing
-from webapp.services.reading import outcome_of, read_all
+from webapp.services.reading import read_all
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
@@ -76,16 +79,20 @@ def drain(engine: Engine, source_id: int, *, settings: Settings, stop: Callable[
     """
     drained = Drained()
     pace = Pace(engine.dialect.name)
-    while not stop():
-        with pace.batch() as batch, collecting_later():
-            if not _batch(engine, source_id, settings, batch, drained):
-                break
-        pace.rest()
+    with Ahead() as ahead:
+        while not stop():
+            with pace.batch() as batch, collecting_later():
+                if not _batch(engine, source_id, settings, batch, drained, ahead):
+                    break
+            pace.rest()
     return drained
 
 
-def _batch(engine: Engine, source_id: int, settings: Settings, batch: Batch, drained: Drained) -> int:
+def _batch(
+    engine: Engine, source_id: int, settings: Settings, batch: Batch, drained: Drained, ahead: Ahead
+) -> int:
     """One transaction; how many events it took."""
+    asked = ahead.answer()
     try:
         with begin(engine) as connection:
             batch.begun(connection.info.get(CROWDED, False))
@@ -93,9 +100,19 @@ def _batch(engine: Engine, source_id: int, settings: Settings, batch: Batch, dra
             if source is None or source.pause:
                 return 0
             reach("drain.after_claim")
-            events = _pending(connection, source_id, batch.size)
+            if asked is not None and not _is_next(connection, source, asked):
+                asked = None
+            size = batch.size
+            if asked is None:
+                events: Sequence[Any] = _pending(connection, source_id, size)
+            else:
+                events = asked.events
+                batch.size = len(events)
             batch.worked = len(events)
-            project(connection, source, events, settings, drained)
+            if batch.worked >= WORTH:
+                following = _pending(connection, source_id, size, after=events[-1].id)
+                ahead.ask(following, source.applied_mapping)
+            project(connection, source, events, settings, drained, asked)
             if batch.worked >= MANY:
                 look_at_unseen(connection, *WRITTEN)
             if source.failing_since is not None:
@@ -152,9 +169,9 @@ def lock(connection: Connection, source_id: int) -> Row[Any] | None:
 
 
 def _pending(
-    connection: Connection, source_id: int, size: int, event_id: int | None = None
+    connection: Connection, source_id: int, size: int, event_id: int | None = None, after: int = 0
 ) -> list[Row[Any]]:
-    waiting = [Event.source_id == source_id, Event.state == PENDING]
+    waiting = [Event.source_id == source_id, Event.state == PENDING, Event.id > after]
     if event_id is not None:
         waiting.append(Event.id == event_id)
     sizes = select(Event.id, func.length(Event.body)).where(*waiting).order_by(Event.id).limit(size)
@@ -164,27 +181,39 @@ def _pending(
     return events
 
 
+def _is_next(connection: Connection, source: Row[Any], asked: Asked) -> bool:
+    """Whether the events that were read ahead are those that wait first, and by whose mapping they go."""
+    if asked.mapping != source.applied_mapping:
+        return False
+    waiting = select(Event.id).where(Event.source_id == source.id, Event.state == PENDING)
+    first = connection.scalars(waiting.order_by(Event.id).limit(len(asked.events)))
+    return [*first] == [event.id for event in asked.events]
+
+
 def project(
-    connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings, drained: Drained
+    connection: Connection,
+    source: Row[Any],
+    events: Sequence[Row[Any]],
+    settings: Settings,
+    drained: Drained,
+    asked: Asked | None = None,
 ) -> Folded | None:
     """Fold some events into a source and write what became of them, in the caller's transaction.
 
     Args:
         source: its row, locked (`lock`).
-        events: rows with `id, body, received_at`.
+        events: rows of `id, received_at, body`, in this order.
         drained: counts what was done.
+        asked: the same events as they were read ahead, if they were.
 
     Returns:
         What it changed; None when no event says anything.
     """
-    tally = path_counts.Tally()
-    readings, rows = read_all(source.id, events, mapping.of(source.applied_mapping), tally)
-    path_counts.note(connection, source.id, source.generation, tally)
-    folded = _fold_and_place(connection, source, readings, settings)
+    said = _said(connection, source, events, settings, asked)
+    folded = _join_and_place(connection, source, said)
     _fold_again(connection, source, events, settings)
-    rows += [outcome_of(event_id, reading) for event_id, reading in readings]
-    update_by_id(connection, Event, rows)
-    for row in rows:
+    update_by_id(connection, Event, said.outcomes)
+    for row in said.outcomes:
         if row["state"] == APPLIED:
             drained.applied += 1
         elif row["state"] == IGNORED:
@@ -194,21 +223,43 @@ def project(
     return folded
 
 
-def _fold_and_place(
-    connection: Connection, source: Row[Any], readings: list[tuple[int, Reading]], settings: Settings
-) -> Folded | None:
-    saying = [(event_id, reading) for event_id, reading in readings if reading.reason is None]
-    if not saying:
-        return None
+def _said(
+    connection: Connection,
+    source: Row[Any],
+    events: Sequence[Row[Any]],
+    settings: Settings,
+    asked: Asked | None,
+) -> Said:
+    """What some events come to, without custom attributes over the limit; which were told is noted."""
+    rules = mapping.of(source.applied_mapping)
+    heard, said = asked.answer if asked is not None and asked.answer else (hear(_sent(events), rules), None)
+    for event_id, error in heard.broken:
+        log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
+    path_counts.note(connection, source.id, source.generation, heard.paths)
     limit = settings.max_custom_attributes
-    folded = fold_into(connection, source.id, source.generation, saying, attribute_limit=limit)
+    over = sightings.note(connection, source.id, source.generation, heard.attributes, limit)
+    if said is None:
+        return say(heard, over)
+    return said if not over else say(hear(_sent(events), rules), over)
+
+
+def _sent(events: Sequence[Row[Any]]) -> Iterator[Any]:
+    return map(tuple, events)
+
+
+def _join_and_place(connection: Connection, source: Row[Any], said: Said) -> Folded | None:
+    if not said.people and not said.companies:
+        return None
+    folded = join(connection, source.id, source.generation, said.people, said.companies)
     reach("drain.mid_batch")
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placing.place(folded.people.persons, folded.companies, folded.people.gone)
     return folded
 
 
-def _fold_again(connection: Connection, source: Row[Any], events: list[Row[Any]], settings: Settings) -> None:
+def _fold_again(
+    connection: Connection, source: Row[Any], events: Sequence[Row[Any]], settings: Settings
+) -> None:
     """Tell the next generation of events that a rebuild under way has gone past, read by its own mapping.
 
     After the generation that is shown, because the next one calls everybody what that one calls them.
@@ -217,7 +268,7 @@ def _fold_again(connection: Connection, source: Row[Any], events: list[Row[Any]]
     again = [event for event in events if event.id <= passed]
     if not again:
         return
-    tally = path_counts.Tally()
+    tally = Tally()
     readings, _ = read_all(source.id, again, mapping.of(chosen), tally)
     fold_next(connection, source, readings, tally, settings)
 
@@ -226,11 +277,11 @@ def fold_next(
     connection: Connection,
     source: Any,
     readings: list[tuple[int, Reading]],
-    tally: path_counts.Tally,
+    tally: Tally,
     settings: Settings,
 ) -> None:
     """Fold readings into the generation that a rebuild is making."""
-    path_counts.note(connection, source.id, source.generation + 1, tally)
+    path_counts.note(connection, source.id, source.generation + 1, tally.seen())
     fold_into(
         connection,
         source.id,

@@ -10,19 +10,16 @@ from sqlalchemy import Connection, select
 
 from webapp.domain import mapping as mappings
 from webapp.domain import segment, wire
-from webapp.domain.identity import company_key, keyed
 from webapp.domain.mapping import Mapping
+from webapp.domain.outcome import outcome_of, unreadable
 from webapp.domain.segment import Reading
-from webapp.domain.text import clean, indexed
+from webapp.domain.tally import Tally
 from webapp.models import Event
-from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
+from webapp.models.event import PENDING
 from webapp.services import sightings
-from webapp.services.path_counts import Tally
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
-
-MOST_WARNINGS = 100
 
 Readings = list[tuple[int, Reading]]
 
@@ -51,7 +48,7 @@ def read_all(
                 tally.add(event.id, document, event.received_at)
         except Exception as error:
             log.error("event_parked", source_id=source_id, event_id=event.id, error=type(error).__name__)
-            parked.append(_outcome(event.id, PARKED, reason=f"could not be read ({type(error).__name__})"))
+            parked.append(unreadable(event.id, type(error).__name__))
     return readings, parked
 
 
@@ -87,37 +84,3 @@ def outcomes_again(connection: Connection, sync: Any, source: Any, limit: int) -
     sightings.take_out_unkept(connection, source.id, source.generation, readings)
     write_changed(connection, events, readings, parked)
     return (events[-1].id if events else 0), len(events)
-
-
-def outcome_of(event_id: int, reading: Reading) -> dict[str, Any]:
-    """The columns by which an event's row says what became of it."""
-    says = reading.reason is None
-    return _outcome(
-        event_id,
-        APPLIED if says else IGNORED,
-        type=reading.type,
-        message_id=indexed(clean(reading.message_id)) or None,
-        occurred_at=reading.time,
-        subject=keyed(reading) if says else None,
-        company=company_key(reading.group_id) if says and reading.group_id is not None else None,
-        reason=reading.reason,
-        warnings=_kept(reading.warnings),
-    )
-
-
-def _kept(warnings: list[tuple[str, str]]) -> list[list[str]] | None:
-    """An event's warnings as its row keeps them: a hostile event can give rise to very many."""
-    if not warnings:
-        return None
-    kept = [list(warning) for warning in warnings[:MOST_WARNINGS]]
-    if len(warnings) > MOST_WARNINGS:
-        kept.append(["more", f"{len(warnings) - MOST_WARNINGS:,}"])
-    return kept
-
-
-_COLUMNS = ("type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
-_BLANK = dict.fromkeys(_COLUMNS)
-
-
-def _outcome(event_id: int, state: int, **columns: Any) -> dict[str, Any]:
-    return {"id": event_id, "state": state, **_BLANK, **columns}

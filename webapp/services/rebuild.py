@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, select, update
 
 from webapp.config import Settings
 from webapp.domain import mapping
+from webapp.domain.tally import Tally
 from webapp.failpoints import reach
 from webapp.models import (
     AttributeSighting,
@@ -36,7 +37,6 @@ from webapp.models import (
 from webapp.models.event import PENDING
 from webapp.services import comparing, keeping, reading, resync
 from webapp.services.erasing import erase
-from webapp.services.path_counts import Tally
 from webapp.services.projection import fold_next
 
 GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)

@@ -1,0 +1,97 @@
+"""A backlog is read ahead by another process, and nothing depends on that process."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from tests.projection import support
+from webapp.config import Settings
+from webapp.models import Event
+from webapp.services import ahead, pacing, projection
+
+WAITING = 120
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes that read ahead, for batches of a size that a test has the time for."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    for module in (ahead, projection):
+        monkeypatch.setattr(module, "WORTH", 20)
+    for name in ("FIRST", "MOST"):
+        monkeypatch.setattr(pacing, name, 40)
+    yield started
+    assert all(process.returncode is not None for process in started)
+
+
+def _events() -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "identify",
+            "userId": f"u{number % 50}",
+            "messageId": f"m{number}",
+            "traits": {"email": f"u{number % 50}@mail.example", "plan": f"p{number}", "seats": number},
+        }
+        for number in range(WAITING)
+    ]
+
+
+def _rows(engine: Engine, source: int) -> list[str]:
+    return sorted(repr(row) for rows in support.tables(engine, source) for row in rows)
+
+
+def test_what_is_read_ahead_ends_in_the_same_tables(
+    engine: Engine, settings: Settings, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether another process reads a backlog or the drain itself makes no difference to any row."""
+    one, other = support.make_source(engine), support.make_source(engine)
+    support.receive(engine, one, _events())
+    support.receive(engine, other, _events())
+    assert support.drain(engine, settings, one).applied == WAITING
+    assert len(readers) == 1
+    monkeypatch.setattr(ahead, "WORTH", WAITING)
+    assert support.drain(engine, settings, other).applied == WAITING
+    assert len(readers) == 1
+    assert _rows(engine, one) == _rows(engine, other)
+
+
+def test_a_reader_that_is_killed_is_done_without(
+    engine: Engine, settings: Settings, readers: list[Any]
+) -> None:
+    """What a killed reader was to read is read by the drain, which does not start another."""
+    source = support.make_source(engine)
+    support.receive(engine, source, _events())
+
+    def kill() -> bool:
+        for process in readers:
+            process.kill()
+        return False
+
+    drained = projection.drain(engine, source, settings=settings, stop=kill)
+    assert (drained.applied, len(readers)) == (WAITING, 1)
+
+
+def test_what_is_read_ahead_heeds_the_limit_of_custom_attributes(
+    engine: Engine, settings: Settings, readers: list[Any]
+) -> None:
+    """The other process does not know how many keys a source has; events are told without those over it."""
+    source = support.make_source(engine)
+    support.receive(engine, source, _events())
+    support.drain(engine, replace(settings, max_custom_attributes=1), source)
+    with engine.connect() as connection:
+        warnings = list(connection.scalars(select(Event.warnings).where(Event.source_id == source)))
+    assert warnings == [[["over_limit", "seats"]]] * WAITING
+    assert all(list(contact["custom"]) == ["plan"] for contact in support.tables(engine, source)[1])

@@ -1,0 +1,93 @@
+"""What a batch of events says: all that follows from their bytes and the mapping of their source alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from webapp.domain import segment, wire
+from webapp.domain.fold import Told, fold
+from webapp.domain.mapping import Mapping
+from webapp.domain.outcome import outcome_of, unreadable
+from webapp.domain.sighting import Attribute, Sighting, seen_in, take_out
+from webapp.domain.tally import Counted, Key, Tally
+
+Sent = tuple[int, int, bytes]
+"""An event's id, its receipt in microseconds, and its body."""
+
+
+Readings = list[tuple[int, segment.Reading]]
+
+
+@dataclass(slots=True)
+class Heard:
+    """A batch, read.
+
+    Attributes:
+        readings: pairs of event id and what the event says.
+        broken: ids of events that could not be read, with the name of the error.
+        paths: how often each path was told.
+        attributes: the custom attributes that were told.
+    """
+
+    readings: Readings
+    broken: list[tuple[int, str]]
+    paths: dict[Key, Counted]
+    attributes: dict[Attribute, Sighting]
+
+
+@dataclass(slots=True)
+class Said:
+    """What a batch comes to.
+
+    Attributes:
+        outcomes: the columns of each event, by which its row says what became of it.
+        people: what was told of identifiers, by key.
+        companies: what was told of companies, by key.
+    """
+
+    outcomes: list[dict[str, Any]]
+    people: dict[bytes, Told]
+    companies: dict[bytes, Told]
+
+
+def hear(events: Iterable[Sent], mapping: Mapping) -> Heard:
+    """Read some events. One that cannot be read is a fault of ours; its neighbours go on.
+
+    Args:
+        events: by id, ascending.
+        mapping: of their source.
+    """
+    tally = Tally()
+    readings: Readings = []
+    broken: list[tuple[int, str]] = []
+    for event_id, received_at, body in events:
+        try:
+            document = wire.decode(body)
+            reading = segment.read(document, received_at, mapping)
+            tally.add(event_id, document, received_at)
+            readings.append((event_id, reading))
+        except Exception as error:
+            broken.append((event_id, type(error).__name__))
+    return Heard(readings, broken, tally.seen(), seen_in(readings))
+
+
+def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
+    """What a batch comes to.
+
+    Args:
+        heard: whose readings are then told without some attributes, and warn of that.
+        without: custom attributes that are over the limit of their source.
+    """
+    if without:
+        take_out(heard.readings, without)
+    outcomes = [unreadable(event_id, error) for event_id, error in heard.broken]
+    outcomes += [outcome_of(event_id, reading) for event_id, reading in heard.readings]
+    return Said(outcomes, *fold(heard.readings))
+
+
+def hear_and_say(events: Iterable[Sent], mapping: Mapping) -> tuple[Heard, Said]:
+    """Both at once, and no reading is kept: what another process is sent."""
+    heard = hear(events, mapping)
+    return replace(heard, readings=[]), say(heard)

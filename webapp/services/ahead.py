@@ -1,0 +1,109 @@
+"""Reading the next batch of a backlog on another processor, while this process writes the one before.
+
+What an event says follows from its bytes and its source's mapping alone (`domain/batch.py`), so it can be
+read before it is its turn. Whether the events read are those whose turn it is, is decided under the source's
+lock.
+Without an answer, for whatever reason, a batch is read as if nobody had been asked.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from webapp.domain.batch import Heard, Said
+
+WORTH = 500
+"""Events from which on a batch is read ahead: where fewer wait, there is nothing to gain."""
+PATIENCE = 3.0  # seconds for which the other process may keep this one waiting
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A batch that is read ahead.
+
+    Attributes:
+        events: rows of `id, received_at, body`, in this order, by id.
+        mapping: of their source's row.
+        answer: what was heard, without the readings, and what it comes to; None as long as that is not known.
+    """
+
+    events: Sequence[Any]
+    mapping: Any
+    answer: tuple[Heard, Said] | None = None
+
+
+class Ahead:
+    """The reader of one drain: a process that is started with the first batch worth it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._asked: Asked | None = None
+        self._failed = False
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def ask(self, events: Sequence[Any], mapping: Any) -> None:
+        """Have a batch read, if that is worth it; `Asked` tells what the arguments are."""
+        if self._failed or len(events) < WORTH:
+            return
+        told = ([*map(tuple, events)], mapping)
+        try:
+            self._opened().sendall(pickle.dumps(told, pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            self._give_up()
+        else:
+            self._asked = Asked(events, mapping)
+
+    def answer(self) -> Asked | None:
+        """The batch that was asked for, read, once; None: there is none, or its reader failed."""
+        asked, self._asked = self._asked, None
+        if asked is None or self._line is None:
+            return None
+        try:
+            with self._line.makefile("rb") as line:
+                asked.answer = pickle.load(line)  # noqa: S301  # of our own child
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._give_up()
+            return None
+        return asked
+
+    def _opened(self) -> socket.socket:
+        if self._line is None:
+            self._line, other = socket.socketpair()
+            self._line.settimeout(PATIENCE)
+            with other:
+                command = [sys.executable, "-m", "webapp.services.reader", str(other.fileno())]
+                self._process = subprocess.Popen(  # noqa: S603
+                    command, cwd=_ROOT, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL
+                )
+        return self._line
+
+    def _give_up(self) -> None:
+        self._failed = True
+        self._end()
+
+    def _end(self) -> None:
+        line, self._line = self._line, None
+        process, self._process = self._process, None
+        self._asked = None
+        if line is not None:
+            line.close()
+        if process is not None:
+            process.kill()
+            process.wait()
