@@ -45,9 +45,7 @@ CHROMIUM_OPTIONS = [
 HTMX = "htmx"
 PATIENCE = 30_000
 """Milliseconds that something in a browser may take on a busy machine."""
-LISTENING = (
-    "document.addEventListener('DOMContentLoaded', () => { document.documentElement.dataset.listening = ''; })"
-)
+LISTENING = "addEventListener('DOMContentLoaded', () => { document.documentElement.dataset.listening = 1; })"
 
 # The same examples in every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
+from jobs import queue
 from jobs.lifeline import die_with_parent
 from jobs.queue import Bell
 from tests import factories
@@ -76,6 +77,14 @@ def states(engine: Engine) -> dict[int, int]:
         return dict(rows.tuples().all())
 
 
-def all_drained(engine: Engine, seconds: float = 15) -> bool:
+def all_drained(engine: Engine, seconds: float = 60) -> bool:
     """Whether nothing is pending any more, soon."""
     return eventually(lambda: PENDING not in states(engine), seconds)
+
+
+def waiting_jobs(bell: Bell) -> dict[str, list[int]]:
+    """Arguments of what waits, per queue."""
+    return {
+        name: [job.args[0] for job in queue.queue(name, bell._connection).jobs]
+        for name in (queue.EVENTS, queue.SYNCS)
+    }

