@@ -2,7 +2,7 @@
 
 import sys
 
-from webapp import logs
+from webapp import garbage, logs
 from webapp.app import create_app
 from webapp.config import BadSetting
 from webapp.webhook import mount
@@ -14,3 +14,4 @@ try:
 except BadSetting as error:
     sys.exit(f"Error: {error}")
 mount(app, Threads())
+garbage.settle()

@@ -16,6 +16,7 @@ FLOORS = {
     "webapp.domain": 0,
     "webapp.config": 1,
     "webapp.failpoints": 1,
+    "webapp.garbage": 1,
     "webapp.logs": 1,
     "webapp.database": 1,
     "webapp.turns": 1,

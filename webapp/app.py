@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         RATELIMIT_STRATEGY="moving-window",
         SECRET_KEY=settings.secret_key or os.urandom(32).hex(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings, mapped=True),
         TESTING=settings.testing,
     )
     app.extensions["settings"] = settings

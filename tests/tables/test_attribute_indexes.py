@@ -247,11 +247,31 @@ def test_a_table_that_is_sorted_asks_for_an_index_and_administrators_see_how_far
     assert client.get("/attributes").text.count(">Indexed<") == 2
 
 
+def test_a_column_that_is_shown_is_indexed_before_somebody_sorts_by_it(app, engine, monkeypatch):
+    """Who clicks on a heading has seen it, so the index is there; it takes nobody's room who has sorted."""
+    monkeypatch.setattr(attribute_indexes, "MOST", 2)
+    told(engine, plan="String", seats="Integer", mrr="Decimal")
+    client = people.signed_in(app)
+    client.get("/customers?c=name&c=custom.plan&c=custom.seats&c=custom.mrr")
+    assert rows(engine, AttributeIndex.key) == [("mrr",), ("plan",)]
+    assert tend(engine) == 2
+    client.get("/customers?sort=custom.seats")
+    assert tend(engine) == 1
+    states = dict(rows(engine, AttributeIndex.key, AttributeIndex.state))
+    assert sorted(states.values()) == [READY, READY, WANTED]
+    assert states["seats"] == READY
+    with begin(engine) as connection:  # a week later all are seen again, and the one without stays so
+        connection.execute(update(AttributeIndex).values(asked_at=AttributeIndex.asked_at - 9 * DAY))
+    client.get("/customers?c=name&c=custom.plan&c=custom.mrr&c=custom.seats")
+    assert tend(engine) == 0
+    assert dict(rows(engine, AttributeIndex.key, AttributeIndex.state)) == states
+
+
 def test_a_small_table_asks_for_none(app, engine, monkeypatch):
     """Where nobody waits, nothing has to be made quicker."""
     monkeypatch.setattr(attribute_indexes, "WORTHWHILE", 20_000)
     told(engine, plan="String")
-    people.signed_in(app).get("/customers?sort=custom.plan")
+    people.signed_in(app).get("/customers?sort=custom.plan&c=name&c=custom.plan")
     assert rows(engine, AttributeIndex.key) == []
 
 

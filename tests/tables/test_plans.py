@@ -162,3 +162,21 @@ def test_a_count_is_exact_as_far_as_an_index_reaches_and_a_sample_beyond(filled,
     custom = tables.counted(scope_of(connection, CUSTOMERS, f=["custom.plan:is:pro"]))
     assert not custom.exact
     assert 400 < custom.number < 1000
+
+
+def test_a_page_of_conditions_and_a_sort_walks_its_order_and_samples_by_key(filled, monkeypatch):
+    """A million rows are neither sorted nor read for it: some are walked past, some looked at, twice."""
+    connection, _ = filled
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (50, 30_000))
+    monkeypatch.setattr("webapp.services.counting.LOOKED_AT", 10)
+    monkeypatch.setattr("webapp.services.counting.LARGE", ROWS // 2)
+    for sort, index in (("-last_seen", "ix_customers_last_seen"), ("name", "ix_customers_sort_name")):
+        scope = scope_of(connection, CUSTOMERS, f=["country:is:us", "custom.plan:is:free"], sort=sort)
+        found = plans(connection, lambda s=scope: tables.counted(s, tables.page(s)))
+        assert not any(READS_ALL.search(plan) or SORTED.search(plan) for plan in found), found
+        walked = next(n for n, plan in enumerate(found) if index in plan)
+        samples = [found[walked - 1], found[-1]]
+        assert all(re.search("pk_customers|INTEGER PRIMARY KEY", plan) for plan in samples), samples
+        number = tables.counted(scope, tables.page(scope))
+        assert not number.exact
+        assert 600 < number.number < 1100

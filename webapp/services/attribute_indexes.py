@@ -1,8 +1,9 @@
 """Indexes of custom attributes, made and dropped while Tributary runs, for tables to sort and filter by.
 
 Nobody knows beforehand which keys a source tells, nor which of them people look at, and each index makes
-every write a little dearer. So an attribute gets one when somebody sorts or filters a large table by it, up
-to MOST for each table; when there is no room, the one that nobody asked for of late makes way.
+every write a little dearer. So an attribute gets one when somebody sees it as a column of a large table, or
+sorts or filters by it, up to MOST for each table; when there is no room, the one that nobody sorted or
+filtered by of late makes way for one that somebody does.
 
 The index is of an expression (`tables/expressions.custom_key`) that depends on the attribute's type: when the
 type widens, the old one is of no use any more and another is made. PostgreSQL makes them beside the work of
@@ -12,9 +13,10 @@ wait so long, and past four seconds are told to come again, which they do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
@@ -68,30 +70,57 @@ class _Wish:
         return _prefix(self.entity) + str(self.id)
 
 
-def ask(engine: Engine, entity: str, keys: Iterable[str]) -> None:
+def ask(
+    engine: Engine,
+    entity: str,
+    keys: Iterable[str],
+    shown: Iterable[str] = (),
+    reading: Connection | None = None,
+) -> None:
     """Remember that somebody sorts or filters by custom attributes; once a day for each is enough.
+
+    Whoever sees a column may sort by it next, so it gets an index while there is room. It counts as if it was
+    asked for a week ago, so that it makes way for the first that is sorted by.
 
     Args:
         engine: to write with, in a transaction of its own.
         entity: `customer` or `contact`.
         keys: of the attributes.
+        shown: keys of attributes that are columns of the page.
+        reading: a connection that is open already, to read with.
     """
-    if not (keys := set(keys)):
-        return
     row, at = AttributeIndex, now()
-    with engine.connect() as connection:
-        query = select(row.key, row.asked_at).where(row.entity == entity, row.key.in_(keys))
-        asked = {each.key: each.asked_at for each in connection.execute(query)}
-        old = sorted(key for key in keys if asked.get(key, 0) < at - DAY)
+    wanted = dict.fromkeys(shown, at - SETTLED) | dict.fromkeys(keys, at)
+    if not wanted:
+        return
+    with nullcontext(reading) if reading is not None else engine.connect() as connection:
+        query = select(row.key, row.state, row.asked_at).where(row.entity == entity)
+        known = {each.key: each for each in connection.execute(query)}
+        old = _not_asked_of_late(wanted, known, at)
         if not old or not _is_large(connection, entity):
             return
     with begin(engine) as connection:
         for key in old:
             same = (row.entity == entity, row.key == key)
-            if connection.execute(update(row).where(*same).values(asked_at=at)).rowcount:
+            if connection.execute(update(row).where(*same).values(asked_at=wanted[key])).rowcount:
                 continue
-            values = {"entity": entity, "key": key, "state": WANTED, "asked_at": at, "changed_at": at}
-            connection.execute(insert(row).values(**values))
+            values = {"entity": entity, "key": key, "asked_at": wanted[key], "changed_at": at}
+            connection.execute(insert(row).values(state=WANTED, **values))
+
+
+def _not_asked_of_late(wanted: Mapping[str, int], known: Mapping[str, Any], at: int) -> list[str]:
+    """The keys whose wish has to be written down, of what is wanted by key and since when."""
+    room = MOST - len(known)
+    found = []
+    for key, moment in sorted(wanted.items(), key=lambda each: (-each[1], each[0])):
+        row = known.get(key)
+        if row is None and (moment == at or room > 0):
+            room -= 1
+            found.append(key)
+        # What is only seen keeps the index that it has; to let it take another's would go round for ever.
+        elif row is not None and row.asked_at < moment - DAY and (moment == at or row.state == READY):
+            found.append(key)
+    return found
 
 
 def states(connection: Connection, entity: str) -> dict[str, str]:
@@ -144,8 +173,10 @@ def _prefix(entity: str) -> str:
 
 
 def _is_large(connection: Connection, entity: str) -> bool:
-    rows = select(attributes.MODELS[entity].id)
-    return counting.number(connection, rows, WORTHWHILE) > WORTHWHILE
+    model = attributes.MODELS[entity]
+    if len(counting.ids(connection, model)) <= WORTHWHILE:
+        return False
+    return counting.number(connection, select(model.id), WORTHWHILE) > WORTHWHILE
 
 
 def _wishes(engine: Engine, entity: str) -> list[_Wish]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import mul
 from typing import Any
 
 from sqlalchemy import (
@@ -93,15 +95,17 @@ class Sample:
     Attributes:
         rows: looked at.
         weight: rows of the table that each stands for; 1 when these are all.
-        hits: how many of them met each condition that was asked for.
+        hits: how many of them met all conditions that were asked for, then how many met each.
+        ids: of the whole table.
     """
 
     rows: int
     weight: float
     hits: tuple[int, ...]
+    ids: range = range(0)
 
     def estimate(self, condition: int = 0) -> float:
-        """About how many rows of the table meet a condition; where none was met, fewer than half a row."""
+        """About how many rows meet all conditions (0), or one; where none did, as if half a row had."""
         return max(self.hits[condition], 0 if self.weight == 1 else 0.5) * self.weight
 
 
@@ -113,12 +117,23 @@ def sample(
     Args:
         connection: to ask with.
         model: the mapped class of the rows; has an `id`.
-        conditions: what to count, one by one.
+        conditions: what to count, each and all together.
         size: how many ids are looked at, at most.
     """
-    starts, length, weight = _spread(connection, model, size)
+    return _looked_at(connection, model, conditions, ids(connection, model), size)
+
+
+def _looked_at(
+    connection: Connection | Session,
+    model: Any,
+    conditions: Sequence[ColumnElement[bool]],
+    among: range,
+    size: int,
+    between: bool = False,
+) -> Sample:
+    starts, length, weight = _spread(among, size, between)
     if not starts:
-        return Sample(0, 1.0, (0,) * len(conditions))
+        return Sample(0, 1.0, (0,) * (1 + len(conditions)), among)
     marks = [case((each, 1), else_=0).label(f"c{n}") for n, each in enumerate(conditions)]
     told = select(literal(1).label("one"), *marks)
     at = connection.connection() if isinstance(connection, Session) else connection
@@ -130,9 +145,11 @@ def sample(
         sampled = select(run).select_from(begun.join(run, true())).subquery()
     else:
         sampled = union_all(*(told.where(run) for run in _runs(model, starts, length))).subquery()
-    sums = [func.coalesce(func.sum(sampled.c[mark.name]), 0) for mark in marks]
+    met = [sampled.c[mark.name] for mark in marks]
+    # Whether all hold follows from the marks, so that no condition is asked twice.
+    sums = [func.coalesce(func.sum(each), 0) for each in (reduce(mul, met), *met)]
     counted, *hits = connection.execute(select(func.count(), *sums).select_from(sampled)).one()
-    return Sample(counted, weight, tuple(int(each) for each in hits))
+    return Sample(counted, weight, tuple(int(each) for each in hits), among)
 
 
 def windows(
@@ -144,7 +161,7 @@ def windows(
         (a condition for each run, rows that one row of the sample stands for). Ask for each run in a query of
         its own, joined by UNION ALL: beside another condition a database may take another index and read all.
     """
-    starts, length, weight = _spread(connection, model, size)
+    starts, length, weight = _spread(ids(connection, model), size)
     return _runs(model, starts, length), weight
 
 
@@ -152,25 +169,54 @@ def _runs(model: Any, starts: Sequence[int], length: int) -> list[ColumnElement[
     return [and_(model.id >= start, model.id < start + length) for start in starts]
 
 
-def _spread(connection: Connection | Session, model: Any, size: int) -> tuple[list[int], int, float]:
-    """Where runs of ids begin, how long each is, and the rows that one row of them stands for."""
+def ids(connection: Connection | Session, model: Any) -> range:
+    """The ids of a table, from the first to the last; there are at most so many rows."""
     # Apart, each is one look at an end of the key; SQLite reads the whole table for both at once.
     ends = (select(end(model.id)).scalar_subquery() for end in (func.min, func.max))
     first, last = connection.execute(select(*ends)).one()
-    if first is None:
-        return [], 0, 1.0
-    span = last - first + 1
+    return range(0) if first is None else range(first, last + 1)
+
+
+def _spread(among: range, size: int, between: bool = False) -> tuple[list[int], int, float]:
+    """Where runs of ids begin, how long each is, and the rows that one row of them stands for.
+
+    Args:
+        among: all ids.
+        size: how many are looked at, at most.
+        between: halfway between those that are looked at else.
+    """
+    span = len(among)
     if span <= size:
-        return [first], span, 1.0
+        return [among.start] if span else [], span, 1.0
     number = max(_WINDOWS, size // _WINDOW)
     length = size // number
-    return [first + span * step // number for step in range(number)], length, span / (number * length)
+    step = span / number
+    starts = [among.start + int(step * (n + between / 2)) for n in range(number)]
+    return starts, length, span / (number * length)
 
 
-def about(connection: Connection | Session, model: Any, where: ColumnElement[bool], least: int = 0) -> Count:
-    """An estimate of how many rows meet a condition, at least so many, from a sample."""
-    found = sample(connection, model, [where], LARGE)
-    return Count(max(least, rounded(round(found.hits[0] * found.weight))), exact=False)
+def about(
+    connection: Connection | Session,
+    model: Any,
+    where: ColumnElement[bool],
+    least: int = 0,
+    known: Sample | None = None,
+) -> Count:
+    """An estimate of how many rows meet a condition, at least so many, from a sample.
+
+    Args:
+        connection: to ask with.
+        model: the mapped class of the rows; has an `id`.
+        where: which rows.
+        least: how many there are at least.
+        known: a sample of SMALL for this condition, or its parts: as many rows more are looked at then.
+    """
+    if known is None or len(known.ids) < 2 * LARGE:  # there is room between its runs
+        found = sample(connection, model, [where], LARGE)
+        return Count(max(least, rounded(round(found.hits[0] * found.weight))), exact=False)
+    more = _looked_at(connection, model, [where], known.ids, SMALL, between=True)
+    hits = (known.hits[0] + more.hits[0]) / 2
+    return Count(max(least, rounded(round(hits * more.weight))), exact=False)
 
 
 def rounded(number: int) -> int:

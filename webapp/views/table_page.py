@@ -107,7 +107,7 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
     asked = request.args.get("page", "")
     cursor = Cursor.load(asked, secret) if asked else None
     page = tables.page(scope, cursor)
-    _ask_for_indexes(table, view)
+    _ask_for_indexes(table, scope)
     here = address(table, source, {})
 
     def url(of: View, cursor: Cursor | None = None) -> str:
@@ -147,9 +147,10 @@ def _context(table: Table, source: Source | None, scope: Scope) -> dict[str, Any
     }
 
 
-def _ask_for_indexes(table: Table, view: View) -> None:
+def _ask_for_indexes(table: Table, scope: Scope) -> None:
+    view, reading = scope.view, scope.connection
     try:
-        attribute_indexes.ask(db.engine, table.one, view.custom)
+        attribute_indexes.ask(db.engine, table.one, view.custom, view.shown, reading)
     except OperationalError:
         log.info("table.index_not_asked_for", reason="the database was busy; the next page asks again")
 

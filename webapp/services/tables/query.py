@@ -82,7 +82,8 @@ def counted(scope: Scope, page: Page | None = None) -> Count:
         number = counting.number(scope.connection, select(model.id).where(scope.gathered), EXACT)
         if number <= EXACT:
             return Count(number)
-    return counting.about(scope.connection, model, scope.sifted, len(page.records) + 1 if page else 0)
+    least = len(page.records) + 1 if page else 0
+    return counting.about(scope.connection, model, scope.sifted, least, known=found)
 
 
 def page(scope: Scope, cursor: Cursor | None = None) -> Page:

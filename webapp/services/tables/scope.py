@@ -84,8 +84,9 @@ class Scope:
     @cached_property
     def sample(self) -> counting.Sample:
         """What a look at some rows says: how many meet all conditions, then how many each way leads to."""
-        asked = [self.where, *(way.condition for way in self.ways)]
-        return counting.sample(self.connection, self.view.table.model, asked)
+        reached = [way.condition for way in self.ways]
+        others = [each for each in self.conditions if not any(each is way for way in reached)]
+        return counting.sample(self.connection, self.view.table.model, [*reached, and_(true(), *others)])
 
     @cached_property
     def sifted(self) -> ColumnElement[bool]:

@@ -65,6 +65,11 @@ class View:
         return [column.name for column in used if column.kind == JSON]
 
     @property
+    def shown(self) -> list[str]:
+        """Keys of the custom attributes that are columns of it."""
+        return [column.name for column in self.columns if column.kind == JSON]
+
+    @property
     def args(self) -> dict[str, list[str]]:
         """The arguments of this view's address; what is as preset is left out."""
         args: dict[str, list[str]] = {}
