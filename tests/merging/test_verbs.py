@@ -163,7 +163,7 @@ def test_a_merge_decided_while_a_rebuild_places_holds_for_who_somebody_turns_out
         connection.execute(update(Event).where(Event.body == old).values(body=new))
     sync_id = world.ask("s", "rebuild")
     syncs.run(
-        world.engine, sync_id, settings=world.settings, stop=lambda: phase(world, sync_id) == "companies"
+        world.engine, sync_id, settings=world.settings, stop=lambda: phase(world, sync_id) == "attached"
     )
     with begin(world.engine) as connection:
         of = select(DataSourceCustomer.origin_uuid)

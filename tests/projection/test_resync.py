@@ -15,7 +15,7 @@ from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import pacing, syncs
+from webapp.services import pacing, rows, syncs
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -38,6 +38,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps so small that every piece of work takes many."""
     for name in ("LEAST", "FIRST", "MOST"):
         monkeypatch.setattr(pacing, name, 20)
+    monkeypatch.setattr(rows, "PART", 3)
 
 
 def ask(engine: Engine, source_id: int, kind: str = "resync", policy: str | None = None) -> int:

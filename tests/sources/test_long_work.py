@@ -65,6 +65,24 @@ def test_a_re_sync_runs_from_question_to_result(app, engine, settings, filled):
     assert row(app, filled).applied_policy == "company"
 
 
+def test_a_policy_changed_meanwhile_waits_for_a_re_sync_of_its_own(app, engine, settings, filled):
+    """The one under way finishes with the policy it was asked for with, and says that another is needed."""
+    client, path = signed_in(app), f"/sources/{filled}"
+    post(client, f"{path}/syncs/new", f"{path}/syncs", kind="resync")
+    change(engine, key(app, filled), policy="user")
+    (sync,) = work(engine)
+    syncs.run(engine, sync.id, settings=settings)
+    assert (row(app, filled).policy, row(app, filled).applied_policy) == ("user", "company")
+    part = soup(client.get(f"{path}/syncs/{sync.id}", headers={"HX-Request": "true"}))
+    assert "was chosen meanwhile, so another re-sync is needed." in text(part, ".notice")
+    assert "The tables still follow" in text(soup(client.get(f"{path}/settings")), "#resync")
+    post(client, f"{path}/syncs/new", f"{path}/syncs", kind="resync")
+    syncs.run(engine, work(engine)[1].id, settings=settings)
+    assert row(app, filled).applied_policy == "user"
+    part = soup(client.get(f"{path}/syncs/{sync.id}", headers={"HX-Request": "true"}))
+    assert "another re-sync is needed" not in text(part, ".notice")
+
+
 def test_a_silent_worker_is_told_of_instead_of_a_time_that_grows(app, engine, filled):
     """After a kill the page says that the work goes on, and promises no number of seconds."""
     client, path = signed_in(app), f"/sources/{filled}/syncs"

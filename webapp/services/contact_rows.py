@@ -6,7 +6,7 @@ word in `own`; its columns are composed (`composing_contacts.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -55,18 +55,29 @@ def told_row(values: Mapping[str, Any], place: Mapping[str, Any], moment: int) -
     return {name: values[name] for name in TOLD} | names(values) | dict(place) | beside
 
 
-def write(connection: Connection, rows: Sequence[dict[str, Any]], known: Mapping[str, Any]) -> None:
+def write(connection: Connection, rows: Iterable[dict[str, Any]], known: Mapping[str, Any]) -> None:
     """Write what a source tells of contacts, in the caller's transaction.
 
     Args:
-        rows: as `told_row` makes them.
+        rows: as `told_row` makes them, in the order of their uuids.
         known: rows of those that were there, by uuid, with `id`, `own`, `updated_at` and `PLACE`.
     """
-    more = {uuid for uuid, row in known.items() if row.own is not None}
-    plain = [row for row in rows if row["uuid"] not in more]
-    upsert(connection, Contact, plain, ("uuid",), keep=KEPT, moment="updated_at")
-    told = [_own_row(row, known[row["uuid"]]) for row in rows if row["uuid"] in more]
+    showing_more: list[dict[str, Any]] = []
+    upsert(connection, Contact, _plain(rows, known, showing_more), ("uuid",), keep=KEPT, moment="updated_at")
+    told = [_own_row(row, known[row["uuid"]]) for row in showing_more]
     update_by_id(connection, Contact, [row for row in told if row])
+
+
+def _plain(
+    rows: Iterable[dict[str, Any]], known: Mapping[str, Any], others: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """The rows of contacts that show nothing but their source's word; those of the others go to a list."""
+    for row in rows:
+        before = known.get(row["uuid"])
+        if before is None or before.own is None:
+            yield row
+        else:
+            others.append(row)
 
 
 def _own_row(row: Mapping[str, Any], known: Any) -> dict[str, Any]:

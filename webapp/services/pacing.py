@@ -67,7 +67,7 @@ class Pace:
         taken = max(now - batch.begun_at, 0.001)
         self._rest = taken if crowded else 0.0
         wanted = CROWDED_SECONDS if crowded else self._seconds
-        if batch.worked == batch.size or wanted < taken:
+        if batch.worked >= batch.size or wanted < taken:
             size = int(max(batch.worked, 1) * min(4.0, wanted / taken))
             self._size = max(LEAST if crowded else FIRST, min(MOST, size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,22 +83,25 @@ class Placing:
         Returns:
             How many rows came and went.
         """
-        plan = self._plan(list(persons), companies, gone)
+        plan = self._plan(list(persons), list(companies), gone)
+        there = {row.uuid: row for row in self._there(plan.contacts.keys() | plan.no_contact)}
         placed = Placed()
-        stood = self._write_customers(plan, placed)
-        touched = self._write_contacts(plan, stood, placed)
+        stood = self._write_customers(plan, there, placed)
+        touched = self._write_contacts(plan, there, stood, placed)
         placed.customers_removed = leave(self.connection, plan.no_customer)
         keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
 
-    def _plan(self, persons: list[Person], companies: Iterable[CompanyView], gone: Iterable[str]) -> _Plan:
+    def _plan(self, persons: list[Person], companies: list[CompanyView], gone: Iterable[str]) -> _Plan:
         plan = _Plan(no_contact=set(gone), no_customer=set(gone))
         for company in companies:
             plan.customers[company.uuid] = policy.company_customer(
                 company.key, company.told, self.ignored["customer"]
             )
             plan.kinds[company.uuid] = "company"
-        uuid_of = self._company_uuids({person.company for person in persons if person.company is not None})
+        uuid_of = {company.key: company.uuid for company in companies}
+        theirs = {person.company for person in persons if person.company is not None}
+        uuid_of |= self._company_uuids(theirs - uuid_of.keys())
         for person in persons:
             where = policy.place(person, self.policy)
             if where == policy.OWN:
@@ -118,33 +122,38 @@ class Placing:
         )
         return {row.key: row.uuid for row in select_in(self.connection, query, Company.key, keys)}
 
-    def _write_customers(self, plan: _Plan, placed: Placed) -> Stood:
+    def _write_customers(self, plan: _Plan, there: Mapping[str, Any], placed: Placed) -> Stood:
+        # A new customer is written with its contacts counted: to add them later would write its row, with
+        # all its indexes, once more. Who stands within another contact is not shown, so does not count.
+        come = Counter(
+            origin
+            for uuid, (_, origin) in plan.contacts.items()
+            if uuid not in there or there[uuid].within_id is None
+        )
         standings = [
-            # Who is a customer of their own is its first contact.
-            Standing(uuid, plan.kinds[uuid], values["external_id"], values, int(plan.kinds[uuid] == "person"))
+            Standing(uuid, plan.kinds[uuid], values["external_id"], values, come[uuid])
             for uuid, values in plan.customers.items()
         ]
         stood = stand(self.connection, self.source_id, standings, self.now)
         placed.customers_added = len(stood.added)
         return stood
 
-    def _write_contacts(self, plan: _Plan, stood: Stood, placed: Placed) -> Touched:
+    def _write_contacts(self, plan: _Plan, there: Mapping[str, Any], stood: Stood, placed: Placed) -> Touched:
         uuids = plan.contacts.keys() | plan.no_contact
-        there = {row.uuid: row for row in self._there(uuids)}
         origins = {origin for _, origin in plan.contacts.values()} - stood.ids.keys()
         others = whereabouts(self.connection, origins)
         ids = {**stood.ids, **{row.origin_uuid: row.customer_id for row in others}}
-        rows = [self._contact_row(person, origin, ids[origin]) for person, origin in plan.contacts.values()]
+        rows = (self._contact_row(*plan.contacts[uuid], ids) for uuid in sorted(plan.contacts))
         contact_rows.write(self.connection, rows, there)
         before = {uuid: row.customer_id for uuid, row in there.items()}
-        after = {row["uuid"]: row["customer_id"] for row in rows}
+        after = {uuid: ids[origin] for uuid, (_, origin) in plan.contacts.items()}
         dropped = before.keys() - after.keys()
         released = keeping.release(self.connection, [there[uuid].id for uuid in dropped])
         delete_in(self.connection, Contact, Contact.uuid, dropped)
         placed.contacts_added = len(after.keys() - before.keys())
         placed.contacts_removed = len(dropped)
         placed.contacts_moved = sum(before.get(uuid, to) != to for uuid, to in after.items())
-        counted = {uuid: id for uuid, id in after.items() if uuid not in stood.added}
+        counted = {uuid: id for uuid, id in after.items() if plan.contacts[uuid][1] not in stood.added}
         self._count_contacts(plan, there, counted)
         merged = {uuid for uuid, row in there.items() if row.own is not None or row.within_id is not None}
         showing = {where[uuid] for where in (before, after) for uuid in merged & where.keys()}
@@ -166,9 +175,9 @@ class Placing:
         query = select(*columns).join(Customer, Customer.id == Contact.customer_id)
         return select_in(self.connection, query, Contact.uuid, uuids)
 
-    def _contact_row(self, person: Person, origin: str, customer_id: int) -> dict[str, Any]:
+    def _contact_row(self, person: Person, origin: str, ids: Mapping[str, int]) -> dict[str, Any]:
         place = {"uuid": person.uuid, "source_id": self.source_id, "company": person.company}
-        place |= {"customer_id": customer_id, "origin_uuid": origin}
+        place |= {"customer_id": ids[origin], "origin_uuid": origin}
         return contact_rows.told_row(policy.contact(person, self.ignored["contact"]), place, self.now)
 
     def _count_contacts(self, plan: _Plan, there: Mapping[str, Any], after: Mapping[str, int]) -> None:

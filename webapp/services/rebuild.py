@@ -35,7 +35,7 @@ from webapp.models import (
     Sync,
 )
 from webapp.models.event import PENDING
-from webapp.services import comparing, keeping, reading, resync
+from webapp.services import comparing, keeping, reading, resync, walking
 from webapp.services.erasing import erase
 from webapp.services.projection import fold_next
 
@@ -45,8 +45,8 @@ GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)
 PAGED: dict[str, tuple[Callable[..., tuple[int, int]], str]] = {
     "compare identifiers": (comparing.identifiers, "compare companies"),
     "compare companies": (comparing.companies, "swap"),
-    "companies": (resync.companies, "persons"),
-    "persons": (resync.persons, "contacts"),
+    resync.ATTACHED: (resync.attached, resync.UNATTACHED),
+    resync.UNATTACHED: (resync.unattached, "contacts"),
     "contacts": (resync.sweep_contacts, "customers"),
     "customers": (resync.sweep_customers, "decisions"),
     "decisions": (partial(keeping.catch_up, Decision), "edits"),
@@ -82,9 +82,11 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         return _erase(connection, sync, source.generation + 1, limit, "cancelled")
     if sync.phase == "erase":
         return _erase(connection, sync, source.generation - 1, limit, "done")
-    if sync.phase == "companies" and not sync.cursor:
+    if sync.phase in resync.BEGUN_AGAIN:
+        return _enter(connection, sync, resync.ATTACHED)
+    if sync.phase == resync.ATTACHED and not sync.cursor:
         reach("rebuild.after_swap")
-    page, follow = PAGED[sync.phase]
+    page, follow = PAGED[walking.phase_of(sync)]
     last, count = page(connection, sync, source, limit)
     return _move(connection, sync, last, count) if count else _enter(connection, sync, follow)
 
@@ -139,7 +141,7 @@ def _swap(connection: Connection, sync: Any, source: Any) -> int:
     differing = sync.result.get("differing", 0) + comparing.missing(connection, sync, source)
     told = {"total": sync.done + more, "result": sync.result | {"differing": differing}}
     connection.execute(update(Sync).where(Sync.id == sync.id).values(**told))
-    return _enter(connection, sync, "companies")
+    return _enter(connection, sync, resync.ATTACHED)
 
 
 def _erase(connection: Connection, sync: Any, generation: int, limit: int, state: str) -> int | None:

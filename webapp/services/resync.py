@@ -17,13 +17,18 @@ from webapp.config import Settings
 from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
 from webapp.failpoints import reach
-from webapp.models import Company, Contact, DataSourceCustomer, Person, Source, Sync, now
-from webapp.services import attribute_changes
+from webapp.models import Company, Contact, Customer, DataSourceCustomer, Person, Source, Sync, now
+from webapp.services import attribute_changes, walking
+from webapp.services.growing import look_at_unseen
 from webapp.services.identities import persons_by_uuid
 from webapp.services.merging import leave
 from webapp.services.placing import CompanyView, Placed, Placing
 
-MISPLACED = "misplaced"
+ATTACHED, UNATTACHED, MISPLACED = "attached", "unattached", "misplaced"
+BEGUN_AGAIN = ("companies", "persons")
+"""Phases of an earlier release, which went through both apart: work that is in one of them begins again."""
+_BACK = "back "
+PLACED = (Customer, DataSourceCustomer, Contact)
 
 
 def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
@@ -37,21 +42,26 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     """
     if not sync.phase:
         return _begin(connection, sync)
-    if sync.state == "cancelling" and not sync.phase.startswith("back"):
+    if sync.state == "cancelling" and not sync.phase.startswith(_BACK):
         return _turn_back(connection, sync)
-    source = _source(connection, sync)
-    page = PAGES[sync.phase.removeprefix("back ")]
-    last, count = page(connection, sync, source, limit)
+    back, name = walking.phase_of(sync).rpartition(_BACK)[1:]
+    if name in BEGUN_AGAIN:
+        return _enter(connection, sync, back + ATTACHED, done=0)
+    page = PAGES[name]
+    last, count = page(connection, sync, _source(connection, sync), limit)
     if count:
         move = {"cursor": last, "done": sync.done + count}
         connection.execute(update(Sync).where(Sync.id == sync.id).values(**move))
         return count
-    if page is companies:
-        follow = sync.phase.replace("companies", "persons")
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=follow, cursor=0))
-        return 0
-    finish(connection, sync, "cancelled" if sync.phase.startswith("back") else "done")
+    if page is attached:
+        return _enter(connection, sync, back + UNATTACHED)
+    finish(connection, sync, "cancelled" if back else "done")
     return None
+
+
+def _enter(connection: Connection, sync: Any, phase: str, **more: int) -> int:
+    connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase, cursor=0, **more))
+    return 0
 
 
 def _begin(connection: Connection, sync: Any) -> int | None:
@@ -63,9 +73,7 @@ def _begin(connection: Connection, sync: Any) -> int | None:
     models = (Person,) if brief else (Company, Person)
     total = sum(_count(connection, model, source) for model in models)
     connection.execute(update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.policy))
-    begun = {"phase": MISPLACED if brief else "companies", "cursor": 0, "done": 0, "total": total}
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(**begun))
-    return 0
+    return _enter(connection, sync, MISPLACED if brief else ATTACHED, done=0, total=total)
 
 
 def _turn_back(connection: Connection, sync: Any) -> int:
@@ -73,25 +81,27 @@ def _turn_back(connection: Connection, sync: Any) -> int:
     connection.execute(
         update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.previous_policy)
     )
-    first = MISPLACED if sync.phase == MISPLACED else "companies"
-    back = {"phase": f"back {first}", "cursor": 0, "done": 0}
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(**back))
-    return 0
+    first = MISPLACED if sync.phase == MISPLACED else ATTACHED
+    return _enter(connection, sync, _BACK + first, done=0)
 
 
-def companies(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
-    """Place the next page of companies: the last id and how many there were."""
-    columns = (Company.id, Company.key, Company.uuid, Company.told)
-    rows = _page(connection, Company, columns, source, sync, limit)
-    views = [CompanyView(row.key, row.uuid, unpack(row.told)) for row in rows]
-    _place(connection, sync, source, companies=views)
-    return (rows[-1].id if rows else 0), len(rows)
+def attached(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
+    """Place the next page of companies, each with the persons attached to it, whose customer then is written
+    once, with its contacts counted: the id of the company it came to, and how many of both there were.
+    """
+    page = walking.stretch(connection, sync, source, _is_no_contact(source.applied_policy), limit)
+    if page.count:
+        _place_persons(connection, sync, source, page.persons, page.companies)
+        phase = walking.phase_at(sync, page)
+        connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase))
+    return page.company_id, page.count
 
 
-def persons(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
-    """Place the next page of persons: the last id and how many there were."""
+def unattached(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
+    """Place the next page of persons without a company: the last id and how many there were."""
     columns = (Person.id, Person.uuid, _is_no_contact(source.applied_policy))
-    rows = _page(connection, Person, columns, source, sync, limit)
+    query = _pages(Person, source, sync).with_only_columns(*columns).where(Person.company.is_(None))
+    rows = connection.execute(query.limit(limit)).all()
     _place_persons(connection, sync, source, rows)
     return (rows[-1].id if rows else 0), len(rows)
 
@@ -132,31 +142,28 @@ def _elsewhere(policy: str) -> ColumnElement[bool]:
     return case((Person.company.is_(None), Contact.id.is_not(None)), else_=contact)
 
 
-PAGES = {"companies": companies, "persons": persons, MISPLACED: misplaced}
+PAGES = {ATTACHED: attached, UNATTACHED: unattached, MISPLACED: misplaced}
 
 
-def _place_persons(connection: Connection, sync: Any, source: Any, rows: Sequence[Any]) -> None:
-    """Place some persons. What was told of those who are no contact makes no difference: it is not read."""
+def _place_persons(
+    connection: Connection, sync: Any, source: Any, rows: Sequence[Any], companies: Sequence[Any] = ()
+) -> None:
+    """Place some persons, and companies. What was told of those who are no contact is not read."""
     gone = [row.uuid for row in rows if row.is_no_contact]
     there = [row.uuid for row in rows if not row.is_no_contact]
     people = persons_by_uuid(connection, source.id, source.generation, there)
-    _place(connection, sync, source, persons=people, gone=gone)
+    views = [CompanyView(row.key, row.uuid, unpack(row.told)) for row in companies]
+    _place(connection, sync, source, persons=people, companies=views, gone=gone)
 
 
 def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
     placing = Placing(connection, source.id, source.generation, source.applied_policy)
     placed = Placed(**{name: sync.result.get(name, 0) for name in Placed.__slots__})
     placed += placing.place(**what)
+    look_at_unseen(connection, *PLACED)
     reach(f"{sync.kind}.mid_batch")
     result = sync.result | asdict(placed)
     connection.execute(update(Sync).where(Sync.id == sync.id).values(result=result))
-
-
-def _page(
-    connection: Connection, model: Any, columns: tuple[Any, ...], source: Any, sync: Any, limit: int
-) -> list[Any]:
-    query = _pages(model, source, sync).with_only_columns(*columns)
-    return list(connection.execute(query.limit(limit)).all())
 
 
 def _pages(model: Any, source: Any, sync: Any) -> Select[Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     TextClause,
     any_,
     bindparam,
+    delete,
     select,
     text,
     type_coerce,
@@ -29,6 +31,9 @@ from webapp.services.arrays import Packed, pack
 
 # Values in one `IN (...)`; well under SQLite's limit of variables in a statement.
 CHUNK = 2000
+PART = 1000
+"""Rows that PostgreSQL is given to write at once."""
+Item = TypeVar("Item")
 _WANTED: Any = bindparam("wanted", type_=NULLTYPE)
 
 
@@ -42,20 +47,24 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
 def select_in(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> list[Row[Any]]:
     """The rows of a query whose column is one of many values, in few statements."""
     rows: list[Row[Any]] = []
+    for result in _executed(connection, statement, column, values):
+        rows.extend(result.all())
+    return rows
+
+
+def _executed(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> Iterator[Any]:
     # An array is one value, so PostgreSQL plans the statement once, however many there are.
     is_array = connection.dialect.name == "postgresql"
     wanted = column == any_(_WANTED) if is_array else column.in_(bindparam("wanted", expanding=True))
     statement = statement.where(wanted)
     for chunk in chunks(sorted(set(values))):
-        told = pack(column.type, chunk) if is_array else chunk
-        rows.extend(connection.execute(statement, {"wanted": told}).all())
-    return rows
+        yield connection.execute(statement, {"wanted": pack(column.type, chunk) if is_array else chunk})
 
 
 def upsert(
     connection: Connection,
     model: Any,
-    rows: Sequence[dict[str, Any]],
+    rows: Iterable[dict[str, Any]],
     key: tuple[str, ...],
     keep: tuple[str, ...] = (),
     moment: str | None = None,
@@ -64,24 +73,54 @@ def upsert(
 
     Args:
         model: the mapped class.
-        rows: all with the same columns.
+        rows: all with the same columns. An iterator gives them in the order of their key; they are made while
+            PostgreSQL writes those before.
         key: the columns of a unique constraint.
         keep: columns that an update leaves as they are.
         moment: for a table of many indexes whose key is one column: its column that says when a row last
             became another. SQLite, which writes the index of every column set, then sets what differs only.
     """
-    if not rows:
-        return
-    ordered = sorted(rows, key=itemgetter(*key))
-    columns = tuple(rows[0])
+    in_order = rows if isinstance(rows, Iterator) else sorted(rows, key=itemgetter(*key))
     if connection.dialect.name == "postgresql":
-        statement = _upsert_arrays(model, columns, key, keep, moment)
-        connection.execute(statement, _as_arrays(model, columns, ordered))
+        _upsert_in_parts(connection, model, in_order, key, keep, moment)
         return
+    ordered = list(in_order)
+    if not ordered:
+        return
+    columns = tuple(ordered[0])
     if moment is not None:
         ordered = _update_changed(connection, model, ordered, key[0], (*keep, moment), moment)
     if ordered:
         connection.exec_driver_sql(_upsert(model, columns, key, keep), _as_tuples(model, columns, ordered))
+
+
+def _upsert_in_parts(
+    connection: Connection,
+    model: Any,
+    rows: Iterable[dict[str, Any]],
+    key: tuple[str, ...],
+    keep: tuple[str, ...],
+    moment: str | None,
+) -> None:
+    """PostgreSQL writes a part of the rows while the next one is made and packed here."""
+    parts = chunks(rows, PART)
+    first = next(parts, None)
+    if first is None:
+        return
+    columns = tuple(first[0])
+    statement = _upsert_arrays(model, columns, key, keep, moment)
+    packed = (_as_arrays(model, columns, part) for part in chain((first,), parts))
+    for told in packed if len(first) < PART else ahead(packed):
+        connection.execute(statement, told)
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, each made by a thread while what is done with the one before waits for the database."""
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = aside.submit(next, items, None)
+            yield item
 
 
 def _update_changed(
@@ -209,7 +248,4 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:
     """Delete the rows whose column is one of many values; how many went."""
-    gone = 0
-    for chunk in chunks(sorted(set(values))):
-        gone += connection.execute(model.__table__.delete().where(column.in_(chunk))).rowcount
-    return gone
+    return sum(result.rowcount for result in _executed(connection, delete(model.__table__), column, values))

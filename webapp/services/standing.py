@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -75,11 +76,11 @@ def stand(
     new = [s.origin_uuid for s in standings if s.origin_uuid not in known]
     names = customer_uuids(connection, new) | {row.origin_uuid: row.uuid for row in known.values()}
     plain = [s for s in standings if s.origin_uuid not in known or not known[s.origin_uuid].composed]
-    rows = [
+    rows = (
         customer_row(names[s.origin_uuid], source_id, s.external_id, s.values, moment)
         | {"contacts": s.contacts}
-        for s in plain
-    ]
+        for s in sorted(plain, key=lambda s: names[s.origin_uuid])
+    )
     upsert(connection, Customer, rows, ("uuid",), keep=KEPT, moment="updated_at")
     query = select(Customer.uuid, Customer.id)
     made = {r.uuid: r.id for r in select_in(connection, query, Customer.uuid, [names[o] for o in new])}
@@ -160,7 +161,7 @@ def _write_data_source_customers(
     moment: int,
     unmatched: bool,
 ) -> None:
-    rows = [
+    rows = (
         {
             "customer_id": ids[s.origin_uuid],
             "source_id": source_id,
@@ -175,8 +176,8 @@ def _write_data_source_customers(
             "created_at": moment,
             "updated_at": moment,
         }
-        for s in standings
-    ]
+        for s in sorted(standings, key=attrgetter("origin_uuid"))
+    )
     keep = ("created_at", "customer_id", "leads")
     upsert(connection, DataSourceCustomer, rows, ("origin_uuid",), keep=keep, moment="updated_at")
 
