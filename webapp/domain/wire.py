@@ -160,7 +160,12 @@ class _Envelope(msgspec.Struct):
     batch: Raw | UnsetType = UNSET
 
 
+class _Batch(msgspec.Struct):
+    batch: list[Raw]
+
+
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_BATCH: Final = msgspec.json.Decoder(_Batch)
 _PIECES: Final = msgspec.json.Decoder(list[Raw])
 _SKIPPER: Final = json.JSONDecoder(parse_float=str, parse_int=str)
 _PADDING: Final = re.compile(f"[{_SPACE}]*")
@@ -210,6 +215,11 @@ def _pieces(body: bytes, text: str) -> list[bytes]:
 def _strict_pieces(body: bytes) -> list[bytes]:
     if body[:1] == b"[":
         return [bytes(piece) for piece in _PIECES.decode(body)]
+    if b'"batch"' in body:  # mostly a list; once through the body will do then
+        try:
+            return [*map(bytes, _BATCH.decode(body).batch)]
+        except msgspec.ValidationError:
+            pass
     batch = _ENVELOPE.decode(body).batch
     if batch is UNSET or bytes(batch)[:1] != b"[":
         return [body]
@@ -282,8 +292,11 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 def _too_deep(body: bytes, events: list[bytes]) -> bool:
     """Whether a body nests too deep; counting brackets settles it for most, and the odd one is measured."""
-    inside = [_openings(event) for event in events]
-    outside = _openings(body) - sum(inside)
+    inside = [*map(_openings, events)]
+    # What stands beside the events is seldom long enough to be worth counting.
+    outside = len(body) - sum(map(len, events))
+    if outside > DEEPEST:
+        outside = _openings(body) - sum(inside)
     if outside <= DEEPEST and max(inside, default=0) <= DEEPEST - 2:
         return False
     brackets = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)

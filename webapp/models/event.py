@@ -71,4 +71,8 @@ _named: dict[str, Any] = {
     "postgresql_where": text("company IS NOT NULL"),
 }
 Index("ix_events_company", Event.source_id, Event.company, Event.id, **_named)
-Index("ix_events_message_id", Event.source_id, Event.message_id)
+_known: dict[str, Any] = {
+    "sqlite_where": text("message_id IS NOT NULL"),
+    "postgresql_where": text("message_id IS NOT NULL"),
+}
+Index("ix_events_message_id", Event.source_id, Event.message_id, **_known)
