@@ -53,7 +53,7 @@ def close(
     site: Site,
     *senders: Sender,
     source_id: int | None = None,
-    seconds: float = 60,
+    seconds: float = 180,
     commits_lost: bool = False,
 ) -> Account:
     """Wait until nothing is pending, which comes by itself; then hold the account, and print it.

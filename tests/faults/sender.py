@@ -103,7 +103,7 @@ class Sender:
             thread.start()
         return self
 
-    def wait(self, seconds: float = 60) -> Self:
+    def wait(self, seconds: float = 180) -> Self:
         """Wait until everything is acknowledged or dropped; not to be done by then is a failure."""
         end = time.monotonic() + seconds
         for thread in self._threads:
@@ -218,7 +218,7 @@ class _Line:
         raise ConnectionRefusedError
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
     """Wait for something that happens by itself; that it does not is a failure."""
     end = time.monotonic() + seconds
     while not true():
