@@ -2,8 +2,6 @@
 
 PYTHON ?= python3
 TESTS ?= tests
-# One more than processors, since many tests wait for processes of their own.
-PROCESSES ?= $(shell expr $$(nproc) + 1)
 BIN := .venv/bin
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --no-config --universal \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11
@@ -30,7 +28,7 @@ run: environment
 test:
 	@$(PYTHON) jobs/environment.py test
 	@echo "Running all tests, on SQLite and PostgreSQL"
-	@$(BIN)/python -m pytest -q -n $(PROCESSES) --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(TESTS)
 
 check:
 	@$(PYTHON) jobs/environment.py test

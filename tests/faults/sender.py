@@ -176,7 +176,7 @@ class Sender:
 
 
 class _Line:
-    """One connection, opened again whenever it broke.
+    """One connection, opened again whenever it broke; with two servers, a proxy that turns to the other.
 
     Attributes:
         went_out: whether the last request may have reached a server.
@@ -189,7 +189,21 @@ class _Line:
         self._open: http.client.HTTPConnection | None = None
 
     def post(self, body: bytes) -> tuple[int, bytes]:
-        """The status and the body of the answer."""
+        """The status and the body of the answer.
+
+        A proxy asks the other server when a connection is cut before a word of an answer: the system had
+        taken it in for a process that ended before it did. To ask twice stores once.
+        """
+        try:
+            return self._ask(body)
+        except (ConnectionResetError, BrokenPipeError):
+            if len(self._addresses) == 1:
+                raise
+            self.close()
+            self._addresses.rotate()
+            return self._ask(body)
+
+    def _ask(self, body: bytes) -> tuple[int, bytes]:
         self.went_out = False
         connection = self._open or self._connect()
         self.went_out = True

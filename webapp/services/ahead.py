@@ -59,12 +59,18 @@ class Ahead:
         self._end()
 
     def ask(self, events: Sequence[Any], mapping: Any) -> None:
-        """Have a batch read, if that is worth it; `Asked` tells what the arguments are."""
+        """Have a batch read, if that is worth it; `Asked` tells what the arguments are.
+
+        The first time the reader is only started: whoever asks holds locks, and it takes a moment to listen.
+        """
         if self._failed or len(events) < WORTH:
+            return
+        if self._line is None:
+            self._line = self._start()
             return
         told = ([*map(tuple, events)], mapping)
         try:
-            self._opened().sendall(pickle.dumps(told, pickle.HIGHEST_PROTOCOL))
+            self._line.sendall(pickle.dumps(told, pickle.HIGHEST_PROTOCOL))
         except OSError:
             self._give_up()
         else:
@@ -78,21 +84,20 @@ class Ahead:
         try:
             with self._line.makefile("rb") as line:
                 asked.answer = pickle.load(line)  # noqa: S301  # of our own child
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except Exception:  # it is gone or silent, or was started from the files of another release
             self._give_up()
             return None
         return asked
 
-    def _opened(self) -> socket.socket:
-        if self._line is None:
-            self._line, other = socket.socketpair()
-            self._line.settimeout(PATIENCE)
-            with other:
-                command = [sys.executable, "-m", "webapp.services.reader", str(other.fileno())]
-                self._process = subprocess.Popen(  # noqa: S603
-                    command, cwd=_ROOT, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL
-                )
-        return self._line
+    def _start(self) -> socket.socket:
+        line, other = socket.socketpair()
+        line.settimeout(PATIENCE)
+        with other:
+            command = [sys.executable, "-m", "webapp.services.reader", str(other.fileno())]
+            self._process = subprocess.Popen(  # noqa: S603
+                command, cwd=_ROOT, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL
+            )
+        return line
 
     def _give_up(self) -> None:
         self._failed = True
