@@ -96,7 +96,9 @@ def _value(rule, name, values):
 
 def walk(client, places, **options):
     """Ask for every place; (place, answer) each."""
-    return [(place, client.open(place.path, method=place.method, **options)) for place in places]
+    return [
+        (place, client.open(place.path, method=place.method, buffered=True, **options)) for place in places
+    ]
 
 
 def test_nobody_gets_past_the_sign_in(app, places):
