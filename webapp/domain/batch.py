@@ -15,8 +15,6 @@ from webapp.domain.tally import Counted, Key, Tally
 
 Sent = tuple[int, int, bytes]
 """An event's id, its receipt in microseconds, and its body."""
-
-
 Readings = list[tuple[int, segment.Reading]]
 
 
@@ -52,24 +50,37 @@ class Said:
     companies: dict[bytes, Told]
 
 
-def hear(events: Iterable[Sent], mapping: Mapping) -> Heard:
+def read(
+    events: Iterable[Sent], mapping: Mapping, tally: Tally | None = None
+) -> tuple[Readings, list[tuple[int, str]]]:
     """Read some events. One that cannot be read is a fault of ours; its neighbours go on.
 
     Args:
         events: by id, ascending.
         mapping: of their source.
+        tally: counts the paths that they tell, if given.
+
+    Returns:
+        Pairs of event id and what it says, and those of id and the name of the error of what is broken.
     """
-    tally = Tally()
     readings: Readings = []
     broken: list[tuple[int, str]] = []
     for event_id, received_at, body in events:
         try:
             document = wire.decode(body)
             reading = segment.read(document, received_at, mapping)
-            tally.add(event_id, document, received_at)
+            if tally is not None:
+                tally.add(event_id, document, received_at)
             readings.append((event_id, reading))
         except Exception as error:
             broken.append((event_id, type(error).__name__))
+    return readings, broken
+
+
+def hear(events: Iterable[Sent], mapping: Mapping) -> Heard:
+    """Read some events (`read`), and count what they tell."""
+    tally = Tally()
+    readings, broken = read(events, mapping, tally)
     return Heard(readings, broken, tally.seen(), seen_in(readings))
 
 

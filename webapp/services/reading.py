@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, select
 
+from webapp.domain import batch
 from webapp.domain import mapping as mappings
-from webapp.domain import segment, wire
+from webapp.domain.batch import Readings
 from webapp.domain.mapping import Mapping
 from webapp.domain.outcome import outcome_of, unreadable
-from webapp.domain.segment import Reading
 from webapp.domain.tally import Tally
 from webapp.models import Event
 from webapp.models.event import PENDING
@@ -20,8 +20,6 @@ from webapp.services import sightings
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
-
-Readings = list[tuple[int, Reading]]
 
 
 def read_all(
@@ -38,17 +36,11 @@ def read_all(
     Returns:
         Pairs of event id and reading, and the outcomes of those that are parked.
     """
-    readings: Readings = []
-    parked: list[dict[str, Any]] = []
-    for event in events:
-        try:
-            document = wire.decode(event.body)
-            readings.append((event.id, segment.read(document, event.received_at, mapping)))
-            if tally is not None:
-                tally.add(event.id, document, event.received_at)
-        except Exception as error:
-            log.error("event_parked", source_id=source_id, event_id=event.id, error=type(error).__name__)
-            parked.append(unreadable(event.id, type(error).__name__))
+    sent = ((event.id, event.received_at, event.body) for event in events)
+    readings, broken = batch.read(sent, mapping, tally)
+    for event_id, error in broken:
+        log.error("event_parked", source_id=source_id, event_id=event_id, error=error)
+    parked = [unreadable(event_id, error) for event_id, error in broken]
     return readings, parked
 
 
