@@ -11,7 +11,7 @@ from tests import factories
 from tests.webhook.conftest import add_url, at_once, behind, eventually
 from webapp.database import begin, make_engine
 from webapp.models import Event, Source, Tally, WebhookUrl, now
-from webapp.services import inbox, tokens
+from webapp.services import inbox, ingest, tokens
 from webapp.services.inbox import Call, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer, impatient
 from webapp.webhook.app import Webhook
@@ -132,6 +132,22 @@ def test_a_stuck_writer_turns_further_calls_away_at_once(line):
     first.join()
     assert verdicts == [Verdict.ACCEPTED]
     assert line.bodies() == [b"1"]
+    writer.close()
+    patient.dispose()
+
+
+def test_a_call_that_gave_up_waiting_for_the_lock_is_not_stored(line, monkeypatch):
+    """Its sender was told so and comes again; until then there is nothing of it."""
+    monkeypatch.setattr(ingest, "PATIENCE", 0.3)
+    lock = {"sqlite": "SELECT 1", "postgresql": "LOCK TABLE webhook_urls, sources IN ACCESS EXCLUSIVE MODE"}
+    patient = make_engine(line.settings)
+    writer = Writer(patient, line.rung.extend)
+    with begin(line.engine) as connection:
+        connection.execute(text(lock[line.engine.dialect.name]))
+        with pytest.raises(Unavailable, match="does not answer"):
+            writer.submit(call(line, b"1"))
+    assert eventually(lambda: not writer._busy_since)
+    assert line.bodies() == []
     writer.close()
     patient.dispose()
 

@@ -38,6 +38,10 @@ _TRIES = 3
 log = structlog.get_logger()
 
 
+class _GivenUp(Exception):
+    """A lock was waited for so long that a call was refused meanwhile: it must not be stored all the same."""
+
+
 class Unavailable(Exception):
     """The call could not be stored now, and nothing of it was; sending it again later will do."""
 
@@ -203,18 +207,24 @@ class Writer:
                     self._write(line, [one], Notes())
 
     def _commit(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
-        calls = [one.call for one in waiting]
-        hurried = bool(calls) and time.monotonic() < self._shown_at + SHOWN_EVERY
-        for attempt in range(_TRIES):
+        hurried = bool(waiting) and time.monotonic() < self._shown_at + SHOWN_EVERY
+        conflicts = 0
+        while True:
             counted = Notes()
             counted.add(notes)
             try:
                 with line.begin() as connection:
+                    calls = [one.call for one in waiting]
                     written = inbox.write(connection, calls, counted, self._number, hurried=hurried)
                     reach("ingest.before_commit")
+                    if any(one.given_up for one in waiting):
+                        raise _GivenUp
                 break
+            except _GivenUp:
+                waiting = [one for one in waiting if not one.given_up]
             except OperationalError as error:
-                if attempt + 1 == _TRIES or getattr(error.orig, "sqlstate", None) not in _CONFLICTS:
+                conflicts += 1
+                if conflicts == _TRIES or getattr(error.orig, "sqlstate", None) not in _CONFLICTS:
                     raise
         reach("ingest.after_commit")
         for one, verdict in zip(waiting, written.verdicts, strict=True):
