@@ -269,7 +269,7 @@ def test_a_column_that_is_shown_is_indexed_before_somebody_sorts_by_it(app, engi
 
 def test_a_small_table_asks_for_none(app, engine, monkeypatch):
     """Where nobody waits, nothing has to be made quicker."""
-    monkeypatch.setattr(attribute_indexes, "WORTHWHILE", 20_000)
+    monkeypatch.setattr(attribute_indexes, "WORTHWHILE", 5_000)
     told(engine, plan="String")
     people.signed_in(app).get("/customers?sort=custom.plan&c=name&c=custom.plan")
     assert rows(engine, AttributeIndex.key) == []

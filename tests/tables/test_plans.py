@@ -138,6 +138,7 @@ def test_what_a_walk_did_not_find_is_gathered_in_the_same_order(filled, monkeypa
         monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (stride, stride))
         monkeypatch.setattr("webapp.services.tables.walking.LONGEST", 2 * stride)
         monkeypatch.setattr("webapp.services.tables.walking.GATHERED", stride)
+        monkeypatch.setattr("webapp.services.counting.LOOKED_AT", stride)
         scope = scope_of(connection, CUSTOMERS, **args)
         paged, cursor = [], None
         for _ in range(5):
@@ -162,6 +163,34 @@ def test_a_count_is_exact_as_far_as_an_index_reaches_and_a_sample_beyond(filled,
     custom = tables.counted(scope_of(connection, CUSTOMERS, f=["custom.plan:is:pro"]))
     assert not custom.exact
     assert 400 < custom.number < 1000
+
+
+def test_rows_that_are_looked_at_for_their_number_are_not_walked_past_before(filled, monkeypatch):
+    """Where all that an index leads to is counted exactly, the page is made of what was found by that."""
+    connection, _ = filled
+    monkeypatch.setattr("webapp.services.tables.walking.STRIDES", (50, 30_000))
+    scope = scope_of(connection, CUSTOMERS, f=["country:is:us", "custom.plan:is:free"], sort="-last_seen")
+    shown = []
+    found = plans(connection, lambda: shown.append(tables.page(scope)))
+    found += plans(connection, lambda: tables.page(scope, shown[0].next))
+    assert sum("ix_customers_country" in plan for plan in found) == 1, found
+    # The next page knows the number, so it walks.
+    assert sum("ix_customers_last_seen" in plan for plan in found) == 1, found
+    number = tables.counted(scope, shown[0])
+    assert number.exact
+    assert number.number == len(list(tables.ids_of(scope))) > len(shown[0].records)
+
+
+def test_a_short_search_is_taken_for_as_long_a_way_as_its_trigrams_lead(filled):
+    """PostgreSQL's know no beginnings of texts: `ma` leads them to every address with `@mail` in it."""
+    connection, _ = filled
+    scope = scope_of(connection, CONTACTS, q="ma")
+    found = len(list(tables.ids_of(scope)))
+    assert 0 < found < ROWS / 4
+    is_postgresql = connection.dialect.name == "postgresql"
+    assert scope.fewest == pytest.approx(ROWS if is_postgresql else found, rel=0.25)
+    assert tables.counted(scope, tables.page(scope)).number == found
+    assert len(list(tables.ids_of(scope_of(connection, CONTACTS, q=".")))) == 0
 
 
 def test_a_page_of_conditions_and_a_sort_walks_its_order_and_samples_by_key(filled, monkeypatch):

@@ -30,7 +30,7 @@ from webapp.services.tables.expressions import custom_key
 
 MOST = 12
 """Indexes for each of the two tables."""
-WORTHWHILE = 20_000
+WORTHWHILE = 5_000
 """Rows past which a table is slow without."""
 DAY = 86_400 * 1_000_000
 SETTLED = 7 * DAY

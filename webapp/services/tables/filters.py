@@ -291,6 +291,17 @@ def holds(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[
     return text.like(literal(_pattern(wanted), String), escape="\\")
 
 
+def words_begin(text: ColumnElement[Any], wanted: str) -> ColumnElement[bool] | None:
+    """Which rows PostgreSQL's trigrams lead to for a text of one or two letters behind a line feed.
+
+    They know words, and nothing between them: to all rows in which any word begins so. None for other texts.
+    """
+    begun = wanted.lstrip("\n")
+    if len(begun) >= SHORTEST or not begun.isalnum():
+        return None
+    return text.regexp_match(literal(f"(^|[^[:alnum:]]){begun}", String))
+
+
 def contains(text: ColumnElement[Any], wanted: str, dialect: str) -> ColumnElement[bool]:
     """Whether a text holds another somewhere, in any case; no character of it is a wildcard."""
     pattern = literal(_pattern(wanted), String)

@@ -18,6 +18,8 @@ from webapp.services.tables.view import View
 
 GATHERED = 40_000
 """Rows that are gathered without thinking twice."""
+CERTAIN = 50
+"""Rows of a sample that say enough: their number is true within a fifth or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Way:
 
     Attributes:
         condition: what holds for these rows, as a row is asked.
-        reached: the same, said so that the index is taken.
+        reached: the same, or what it is there for, said so that the index is taken.
         exact: whether it leads to no others.
         filter: for a text that some of a column's values hold: these have to be found out first.
     """
@@ -91,7 +93,11 @@ class Scope:
     @cached_property
     def sifted(self) -> ColumnElement[bool]:
         """The condition, the strictest part of it first: most rows are done with then."""
-        hits = {id(way.condition): self.sample.hits[n] for n, way in enumerate(self.ways, 1)}
+        hits = {
+            id(each): self.sample.hits[n]
+            for n, way in enumerate(self.ways, 1)
+            for each in (way.condition, way.reached)
+        }
         return and_(true(), *sorted(self.conditions, key=lambda each: hits.get(id(each), self.sample.rows)))
 
     @cached_property
@@ -118,6 +124,14 @@ class Scope:
         """About how many rows the best way leads to; without any, endlessly many."""
         return min((number for number, _ in self.passable), default=inf)
 
+    @cached_property
+    def is_looked_through(self) -> bool:
+        """Whether all that the best way leads to is looked at for the number of rows."""
+        found = self.sample
+        if found.hits[0] >= CERTAIN and found.estimate() > 2 * counting.EXACT:
+            return False
+        return min(self.fewest, found.rows * found.weight) <= counting.LOOKED_AT
+
     def share(self, of_source: bool) -> float:
         """About which part of the rows, of all or of the source, are this view's; never 0."""
         met, *reached = self.sample.hits
@@ -131,7 +145,8 @@ class Scope:
         if self.dialect == "postgresql" and self.fewest > counting.LOOKED_AT:
             return self.where  # it lays the rows of several indexes over one another
         _, best = min(self.passable, key=lambda each: each[0])
-        rest = [each for each in self.conditions if each is not best.condition or not best.exact]
+        done = (best.condition, best.reached) if best.exact else ()
+        rest = [each for each in self.conditions if not any(each is known for known in done)]
         return and_(best.reached, _hidden(and_(true(), *rest)))
 
 
@@ -164,8 +179,7 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
     if texts:
         held = and_(*(filters.holds(model.search, text, dialect) for text in texts))
         conditions.append(held)
-        is_sqlite = dialect == "sqlite"
-        ways.append(Way(held, _matching(view, texts) if is_sqlite else held, exact=not is_sqlite))
+        ways.append(_by_trigrams(view, texts, held, dialect))
     merged = model is Customer and source_id is not None
     mixed = merged and visibility.stands_behind_others(connection, source_id or 0)
     whole = not view.narrowed and not view.table.statuses and not mixed and not visibility.unseen(connection)
@@ -174,6 +188,15 @@ def scope_of(connection: Connection, view: View, source_id: int | None = None) -
 
 def _hidden(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return case((condition, 1), else_=0) == 1
+
+
+def _by_trigrams(view: View, texts: list[str], held: ColumnElement[bool], dialect: str) -> Way:
+    """The way to the rows whose search column holds some texts."""
+    if dialect == "sqlite":
+        return Way(held, _matching(view, texts), exact=False)
+    found = [filters.words_begin(view.table.model.search, text) for text in texts]
+    short = [each for each in found if each is not None]
+    return Way(and_(*short) if short else held, held)
 
 
 def _matching(view: View, texts: list[str]) -> ColumnElement[bool]:

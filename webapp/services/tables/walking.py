@@ -71,9 +71,10 @@ def walk(scope: Scope, cursor: Cursor | None, limit: int) -> Walked:
         parts.reverse()
     first = next((n for n, part in enumerate(parts) if cursor is not None and part.holds(cursor)), 0)
     found = Walked()
+    uncounted = len(parts) == 1 and (cursor is None or cursor.total is None)
     for number, part in enumerate(parts[first:]):
         at = cursor if cursor is not None and number == 0 and part.holds(cursor) else None
-        here = _Walk(scope, part, scope.view.descending != back).rows(at, limit - len(found.rows))
+        here = _Walk(scope, part, scope.view.descending != back, uncounted).rows(at, limit - len(found.rows))
         found.rows += here.rows
         if len(parts) == 1:
             found.total = here.total
@@ -130,6 +131,7 @@ class _Walk:
     scope: Scope
     part: _Part
     descending: bool
+    uncounted: bool
 
     def rows(self, at: Cursor | None, limit: int) -> Walked:
         """The rows of this part from a cursor on."""
@@ -155,6 +157,8 @@ class _Walk:
         scope, (least, most) = self.scope, STRIDES
         if scope.view.sort.kind == JSON and not scope.view.sort.indexed:  # no index to walk along
             return []
+        if self.uncounted and scope.is_looked_through and scope.sample.estimate() <= COUNTED:
+            return []  # all of them will be looked at for their number, so let that be once
         ahead = limit / scope.share(self._is_along_source)
         if scope.fewest <= min(max(ahead, least), GATHERED):
             return []
