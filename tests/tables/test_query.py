@@ -295,6 +295,18 @@ def test_news_tells_new_rows_from_changed_ones_within_the_same_filters(connectio
     assert news.sentence == "1 new and 1 changed, show"
 
 
+def test_news_looks_no_further_back_than_it_may(connection, monkeypatch):
+    """Tables that are open ask every few seconds: a million rows that a re-sync changed are not all read."""
+    source_id = some_customers(connection)
+    scope = tables.scope_of(connection, view_of(connection, f="country:is:DE"))
+    moment = tables.page(scope).moment
+    for at, country in enumerate(("DE", "DE", "FR", "DE", "FR"), moment + 1):
+        factories.customer(connection, source_id, f"n{at}", country=country, created_at=at, updated_at=at)
+    assert tables.news(scope, moment).new == 3
+    monkeypatch.setattr("webapp.services.counting.LOOKED_AT", 3)
+    assert tables.news(scope, moment).new == 1
+
+
 def test_a_cursor_that_was_not_made_here_is_passed_over():
     """Nobody can ask the database for a place of their own making."""
     cursor = tables.Cursor("name", "acme", 7)

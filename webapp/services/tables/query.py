@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, func, select
+from sqlalchemy import Connection, Integer, case, func, select
 
 from webapp.models import Contact, Customer, DataSourceCustomer
 from webapp.services import counting, visibility
@@ -175,16 +175,18 @@ def _customers(connection: Connection, contacts: Sequence[Mapping[str, Any]]) ->
 
 
 def news(scope: Scope, since: int) -> News:
-    """What came or changed since a page was made.
+    """What came or changed since a page was made, among the rows that came or changed last.
 
     Args:
         scope: of the view.
         since: the page's `moment`.
     """
     model = scope.view.table.model
-    query = select(model.created_at).where(model.updated_at > since, scope.within, scope.hidden)
     # In order, so that the index is taken, and not a few thousand rows are looked for in the whole table.
-    later = query.order_by(model.updated_at.desc()).limit(MOST_NEWS).subquery()
+    latest = select(model.created_at, case((scope.where, 1), else_=0).label("ok"))
+    latest = latest.where(model.updated_at > since, scope.within).order_by(model.updated_at.desc())
+    passed = latest.limit(counting.LOOKED_AT).subquery()
+    later = select(passed.c.created_at).where(passed.c.ok == 1).limit(MOST_NEWS).subquery()
     new = func.sum((later.c.created_at > since).cast(Integer))
     total, fresh = scope.connection.execute(select(func.count(), new).select_from(later)).one()
     return News(int(fresh or 0), total - int(fresh or 0))
