@@ -148,6 +148,21 @@ def test_many_sources_take_no_more_queries_than_one(app, engine):
     assert queries() == alone <= 8
 
 
+def test_large_numbers_of_a_source_are_told_from_a_sample(app, engine, settings):
+    """Its head is asked for every five seconds, so more than ten thousand rows are not counted for it."""
+    public_id, _ = add_source(app, policy="company")
+    fill(app, engine, settings, public_id, [ADA, BOB, ACME])
+    with app.app_context():
+        (exact,) = source_summary.every(db.session())
+        (about,) = source_summary.every(db.session(), most=0)
+    names = ("customers", "contacts", "failed", "waiting")
+    assert {name: getattr(exact, name).exact for name in names} == dict.fromkeys(names, True)
+    assert (exact.customers.number, exact.contacts.number, exact.waiting.number) == (1, 1, 1)
+    for name in names:  # the sample is all of so few
+        assert getattr(about, name).number == getattr(exact, name).number
+        assert getattr(about, name).exact == (not getattr(exact, name))
+
+
 def test_people_who_wait_are_counted_on_the_source_s_page(app, engine, settings):
     """Under the company policy the head of the page says how many wait, and leads to them."""
     public_id, _ = add_source(app, policy="company")

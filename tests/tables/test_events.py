@@ -1,5 +1,6 @@
 """The events of a source, a look into one, and the people who wait."""
 
+import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
@@ -147,8 +148,10 @@ def test_requests_that_were_turned_away_are_counted_with_their_reasons(told, eng
     assert "the body is not JSON" in shown
 
 
-def test_a_long_list_is_read_page_by_page_both_ways(told, engine):
-    """Older and newer lead through the whole inbox."""
+@pytest.mark.parametrize("near", [event_list.NEAR, 100, 60, 3])
+def test_a_long_list_is_read_page_by_page_both_ways(told, engine, monkeypatch, near):
+    """Older and newer lead through the whole inbox, however many events are looked at first."""
+    monkeypatch.setattr(event_list, "NEAR", near)
     with begin(engine) as connection:
         for number in range(110):
             factories.event(

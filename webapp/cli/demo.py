@@ -28,7 +28,7 @@ def make_demo(name: str, seed: int) -> None:
     summary = source_summary.of(db.session(), source)
     click.echo(
         f"{source.name}: {filled.new:,} events stored, {filled.known:,} were there already. It has "
-        f"{summary.customers:,} customers and {summary.contacts:,} contacts now."
+        f"{summary.customers} customers and {summary.contacts} contacts now."
     )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = settings.public_url or f"http://{host}:{settings.port}"

@@ -38,7 +38,7 @@ def add(name: str, policy: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_sources(as_json: bool) -> None:
     """List the sources with what they are doing."""
-    rows = [_row(summary) for summary in source_summary.every(_session())]
+    rows = [_row(summary) for summary in source_summary.every(_session(), most=source_summary.ALL)]
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
@@ -164,9 +164,9 @@ def _row(summary: source_summary.Summary) -> dict[str, str | int]:
         "policy": source.policy,
         "status": summary.status,
         "events_24h": summary.events_24h,
-        "customers": summary.customers,
-        "contacts": summary.contacts,
-        "failed_events": summary.failed,
+        "customers": summary.customers.number,
+        "contacts": summary.contacts.number,
+        "failed_events": summary.failed.number,
     }
 
 

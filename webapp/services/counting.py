@@ -47,6 +47,9 @@ class Count:
     number: int
     exact: bool = True
 
+    def __bool__(self) -> bool:
+        return self.number > 0
+
     def __str__(self) -> str:
         return f"{self.number:,}" if self.exact else f"about {self.number:,}"
 

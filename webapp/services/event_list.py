@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import read_time, timestamp_form
@@ -18,6 +18,8 @@ from webapp.services import outcomes
 from webapp.services.counting import Count, count
 
 PAGE = 50
+NEAR = 2000
+"""Events that are looked at before all are."""
 STATES = {"ignored": IGNORED, "pending": PENDING, "parked": PARKED}
 _COLUMNS = (
     *(Event.id, Event.state, Event.type, Event.subject, Event.company, Event.reason, Event.warnings),
@@ -115,13 +117,12 @@ def page(
         after: only those newer than this id, the nearest of them.
     """
     connection = session.connection()
-    query = select(*_COLUMNS).where(*_conditions(session, source, asked)).limit(PAGE + 1)
-    if after is not None:
-        query = query.where(Event.id > after).order_by(Event.id)
-    else:
-        query = query.where(Event.id < before) if before is not None else query
-        query = query.order_by(Event.id.desc())
-    rows = list(connection.execute(query))
+    place = Event.source_id == source.id
+    if after is not None or before is not None:
+        place &= Event.id > after if after is not None else Event.id < before
+    order = Event.id.desc() if after is None else Event.id
+    query = select(*_COLUMNS).where(place, *_conditions(session, source, asked)).order_by(order)
+    rows = _filled(connection, query.limit(PAGE + 1), select(Event.id).where(place).order_by(order))
     more, rows = len(rows) > PAGE, rows[:PAGE]
     if after is not None:
         rows.reverse()
@@ -132,6 +133,20 @@ def page(
         rows[0].id if rows and has_newer else None,
         rows[-1].id if rows and has_older else None,
     )
+
+
+def _filled(connection: Connection, query: Any, ids: Select[int]) -> list[Any]:
+    """The rows of a query, from the nearest events where these fill the page.
+
+    PostgreSQL, asked for all, may join every event to every person for the fifty that it returns.
+    """
+    ends = [connection.scalar(ids.offset(n).limit(1)) for n in (0, NEAR)]
+    known = sorted(each for each in ends if each is not None)
+    if len(known) == len(ends):
+        near = list(connection.execute(query.where(Event.id.between(known[0], known[1]))))
+        if len(near) > PAGE:
+            return near
+    return list(connection.execute(query))
 
 
 def newest(session: Session, source: Source) -> int:

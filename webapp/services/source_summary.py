@@ -1,19 +1,27 @@
-"""Sources in words and numbers, for the Sources page and the head of a source's page: one query a number."""
+"""Sources in words and numbers, for the Sources page and the head of a source's page: one query a number.
+
+The head is asked for every five seconds by every page that is open, so no number reads a large table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, and_, case, func, literal, literal_column, or_, select, true
+from sqlalchemy.orm import Session
 
 from webapp.models import Contact, DataSourceCustomer, Event, Person, Source, Sync, Tally, now
 from webapp.models.event import PARKED
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.models.sync import OPEN
+from webapp.services.counting import EXACT, Count, about
 
 KINDS = {"segment": "Segment", "billing": "Billing system"}
+NONE = Count(0)
+ALL = 2**53
+"""More rows than there are, to have them all counted."""
 _VERBS = {"resync": "Re-syncing", "rebuild": "Rebuilding", "deletion": "Deleting"}
 
 
@@ -38,10 +46,10 @@ class Summary:
     tone: str
     sync: Sync | None = None
     events_24h: int = 0
-    customers: int = 0
-    contacts: int = 0
-    failed: int = 0
-    waiting: int = 0
+    customers: Count = NONE
+    contacts: Count = NONE
+    failed: Count = NONE
+    waiting: Count = NONE
 
     @property
     def kind(self) -> str:
@@ -54,16 +62,15 @@ class Summary:
         return self.source.state != "active"
 
 
-def every(session: Session) -> list[Summary]:
-    """All sources by name, those being deleted last."""
-    return _summaries(
-        session, session.scalars(select(Source).order_by(Source.state, Source.name_key, Source.id)).all()
-    )
+def every(session: Session, most: int = EXACT) -> list[Summary]:
+    """All sources by name, those being deleted last; what is more than `most` is told only about."""
+    ordered = select(Source).order_by(Source.state, Source.name_key, Source.id)
+    return _summaries(session, session.scalars(ordered).all(), most)
 
 
-def of(session: Session, source: Source) -> Summary:
-    """One source."""
-    return _summaries(session, [source])[0]
+def of(session: Session, source: Source, most: int = EXACT) -> Summary:
+    """One source, as `every` tells it."""
+    return _summaries(session, [source], most)[0]
 
 
 def status(source: Source, sync: Sync | None) -> tuple[str, str]:
@@ -83,48 +90,86 @@ def status(source: Source, sync: Sync | None) -> tuple[str, str]:
     return "Receiving", "ok"
 
 
-def waits() -> ColumnElement[bool]:
-    """Whether a person waits for a company; for queries that join `Person` to its `Source`."""
-    return (
-        (Person.generation == Source.generation)
-        & (Source.applied_policy == "company")
-        & Person.company.is_(None)
-        & or_(Person.user_id.is_not(None), Person.email.is_not(None))
-    )
-
-
 def _with_percent(verb: str, sync: Sync | None) -> str:
     return f"{verb} {sync.percent} %" if sync is not None and sync.total else verb
 
 
-def _summaries(session: Session, sources: Sequence[Source]) -> list[Summary]:
-    shown = [source.id for source in sources if source.state == "active"]
+def _summaries(session: Session, sources: Sequence[Source], most: int) -> list[Summary]:
+    active = [source for source in sources if source.state == "active"]
     syncs = _open_syncs(session, [source.id for source in sources])
     since = now() // MICROS_PER_HOUR * MICROS_PER_HOUR - 23 * MICROS_PER_HOUR
-    # A source that stands behind a merged customer twice counts it once.
-    numbers = {
-        "events_24h": _count(Tally.source_id, func.sum(Tally.received), shown).where(Tally.hour >= since),
-        "customers": _count(
-            DataSourceCustomer.source_id, func.count(DataSourceCustomer.customer_id.distinct()), shown
-        ),
-        "contacts": _count(Contact.source_id, func.count(), shown),
-        "failed": _count(Event.source_id, func.count(), shown).where(Event.state == PARKED),
-        "waiting": _count(Person.source_id, func.count(), shown)
-        .join(Source, Source.id == Person.source_id)
-        .where(waits()),
-    }
-    found = {name: {row[0]: row[1] for row in session.execute(query)} for name, query in numbers.items()}
+    received = select(Tally.source_id, func.sum(Tally.received)).where(Tally.hour >= since)
+    received = received.where(Tally.source_id.in_([source.id for source in active])).group_by(Tally.source_id)
+    events = dict(session.execute(received).tuples().all())
+    numbers = {name: _numbers(session, active, each, most) for name, each in _COUNTED.items()}
     rows = []
     for source in sources:
         sync = syncs.get(source.id)
         words, tone = status(source, sync)
-        counts = {name: int(of_source.get(source.id) or 0) for name, of_source in found.items()}
-        rows.append(Summary(source, words, tone, sync, **counts))
+        counts = {name: of_source.get(source.id, NONE) for name, of_source in numbers.items()}
+        rows.append(Summary(source, words, tone, sync, int(events.get(source.id) or 0), **counts))
     return rows
 
 
-def _count(by: InstrumentedAttribute[int], what: ColumnElement[int], ids: list[int]) -> Select[int, int]:
-    return select(by, what).where(by.in_(ids)).group_by(by)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What is counted of a source.
+
+    Attributes:
+        model: the rows.
+        among: a condition by a source, or by the columns of its table, that an index answers to.
+        which: what has to hold for those; all of them unless given.
+        what: rows in which it is the same are counted once.
+        has: whether a source has any.
+    """
+
+    model: Any
+    among: Callable[[Any], ColumnElement[bool]]
+    which: ColumnElement[bool] | None = None
+    what: ColumnElement[int] | None = None
+    has: Callable[[Source], bool] = lambda _: True
+
+
+_COUNTED = {
+    # A source that stands behind a merged customer twice counts it once.
+    "customers": _Counted(
+        DataSourceCustomer,
+        lambda source: DataSourceCustomer.source_id == source.id,
+        what=DataSourceCustomer.__table__.c.customer_id,
+    ),
+    "contacts": _Counted(Contact, lambda source: Contact.source_id == source.id),
+    "failed": _Counted(
+        Event, lambda source: and_(Event.source_id == source.id, Event.state == literal_column(str(PARKED)))
+    ),
+    "waiting": _Counted(
+        Person,
+        lambda source: and_(
+            Person.source_id == source.id, Person.generation == source.generation, Person.company.is_(None)
+        ),
+        which=or_(Person.user_id.is_not(None), Person.email.is_not(None)),
+        has=lambda source: source.applied_policy == "company",
+    ),
+}
+
+
+def _numbers(session: Session, sources: Sequence[Source], counted: _Counted, most: int) -> dict[int, Count]:
+    """The number of each source, for which so many rows of it are looked at; a sample, where it has more."""
+    by_id = {source.id: source for source in sources if counted.has(source)}
+    what = literal(1) if counted.what is None else counted.what
+    met: ColumnElement[Any] = what if counted.which is None else case((counted.which, what))
+    few = select(met.label("met")).where(counted.among(Source)).limit(most + 1).correlate(Source).subquery()
+    number = func.count(few.c.met if counted.what is None else few.c.met.distinct())
+    both = (select(each).select_from(few).scalar_subquery() for each in (func.count(), number))
+    rows = session.execute(select(Source.id, *both).where(Source.id.in_(by_id))).tuples()
+    return {
+        id: Count(number) if looked_at <= most else _about(session, by_id[id], counted, number)
+        for id, looked_at, number in rows.all()
+    }
+
+
+def _about(session: Session, source: Source, counted: _Counted, least: int) -> Count:
+    which = true() if counted.which is None else counted.which
+    return about(session, counted.model, and_(counted.among(source), which), least)
 
 
 def _open_syncs(session: Session, ids: list[int]) -> dict[int, Sync]:

@@ -55,7 +55,7 @@ def frame(source: Source, tab: str) -> dict[str, Any]:
 
 def source_tabs(summary: source_summary.Summary, tab: str) -> list[dict[str, Any]]:
     """The tabs of a source's page, with their counts."""
-    counts = {"customers": summary.customers, "contacts": summary.contacts}
+    counts = {"customers": str(summary.customers), "contacts": str(summary.contacts)}
     home = url_for("sources.show", source_id=summary.source.public_id)
     return [
         {
