@@ -1,7 +1,7 @@
 """The events of a source, a look into one, and the people who wait."""
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from tests import factories
@@ -272,3 +272,16 @@ def test_outcomes_of_a_large_inbox_are_estimated_from_a_sample(told, engine, mon
     assert {kind: number.number for kind, number in about.items()} == {
         kind: number.number for kind, number in exact.items()
     }
+
+
+def test_parked_events_are_found_by_their_small_index(told, engine):
+    """Whoever has the page open asks for their number every five seconds, whatever an inbox holds."""
+    with Session(engine) as session:
+        source = session.get_one(Source, told.source_id)
+        statement = select(Event.id).where(event_list.parked(source)).order_by(Event.id.desc()).limit(51)
+        compiled = statement.compile(engine, compile_kwargs={"literal_binds": True})
+        how = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        if engine.dialect.name == "postgresql":  # so few it would rather read whole
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(str(row) for row in session.execute(text(f"{how} {compiled}")))
+    assert "ix_events_parked" in plan

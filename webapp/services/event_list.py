@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import read_time, timestamp_form
@@ -20,7 +31,6 @@ from webapp.services.counting import Count, count
 PAGE = 50
 NEAR = 2000
 """Events that are looked at before all are."""
-STATES = {"ignored": IGNORED, "pending": PENDING, "parked": PARKED}
 _COLUMNS = (
     *(Event.id, Event.state, Event.type, Event.subject, Event.company, Event.reason, Event.warnings),
     *(Event.message_id, Event.occurred_at, Event.received_at),
@@ -104,6 +114,28 @@ def wanted(args: Mapping[str, str]) -> Wanted:
     return replace(asked, problems=tuple(problems))
 
 
+def parked(source: Any) -> ColumnElement[bool]:
+    """Which events of a source, or of the row of `Source`, are parked; a literal leads to their index."""
+    return _in_state(source, PARKED)
+
+
+def _pending(source: Any) -> ColumnElement[bool]:
+    return _in_state(source, PENDING)
+
+
+def _in_state(source: Any, state: int) -> ColumnElement[bool]:
+    return and_(Event.source_id == source.id, Event.state == literal_column(str(state)))
+
+
+_PLACES = {"parked": parked, "pending": _pending}
+"""Outcomes that have an index of their own."""
+
+
+def _place(source: Source, outcome: str) -> ColumnElement[bool]:
+    """Among which events of a source those of an outcome are looked for."""
+    return _PLACES[outcome](source) if outcome in _PLACES else Event.source_id == source.id
+
+
 def page(
     session: Session, source: Source, asked: Wanted, before: int | None = None, after: int | None = None
 ) -> Page:
@@ -117,12 +149,16 @@ def page(
         after: only those newer than this id, the nearest of them.
     """
     connection = session.connection()
-    place = Event.source_id == source.id
+    place = _place(source, asked.outcome)
     if after is not None or before is not None:
         place &= Event.id > after if after is not None else Event.id < before
     order = Event.id.desc() if after is None else Event.id
-    query = select(*_COLUMNS).where(place, *_conditions(session, source, asked)).order_by(order)
-    rows = _filled(connection, query.limit(PAGE + 1), select(Event.id).where(place).order_by(order))
+    which = (place, *_conditions(session, source, asked))
+    query = select(*_COLUMNS).where(*which).order_by(order).limit(PAGE + 1)
+    if asked.outcome in _PLACES:
+        rows = list(connection.execute(query))
+    else:
+        rows = _filled(connection, query, select(Event.id).where(place).order_by(order))
     more, rows = len(rows) > PAGE, rows[:PAGE]
     if after is not None:
         rows.reverse()
@@ -156,7 +192,8 @@ def newest(session: Session, source: Source) -> int:
 
 def arrived(session: Session, source: Source, asked: Wanted, since: int) -> int:
     """How many events that are asked for came after an id; at most 1,000 are counted."""
-    found = select(literal(1)).where(*_conditions(session, source, asked), Event.id > since).limit(1000)
+    which = (_place(source, asked.outcome), *_conditions(session, source, asked))
+    found = select(literal(1)).where(*which, Event.id > since).limit(1000)
     return session.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
@@ -194,16 +231,15 @@ def waiting(session: Session, source: Source) -> Count:
 
 
 def _count(session: Session, source: Source, kind: str) -> Count:
-    wanted = and_(Event.source_id == source.id, outcome_condition(source, kind))
-    # What waits and what is parked has an index; the rest is looked for among the source's events.
-    among = wanted if kind in ("pending", "parked") else Event.source_id == source.id
+    among = _place(source, kind)
+    wanted = among if kind in _PLACES else and_(among, outcome_condition(source, kind))
     return count(session, Event, wanted, select(Event.id).where(among))
 
 
 def outcome_condition(source: Source, kind: str) -> ColumnElement[bool]:
-    """The condition that an event came to an outcome, as `outcomes.of` tells it."""
-    if kind in STATES:
-        return Event.state == STATES[kind]
+    """The condition that an event came to an outcome without a place, as `outcomes.of` tells it."""
+    if kind == "ignored":
+        return Event.state == IGNORED
     names_company = Event.company.is_not(None) & (
         Event.subject.is_(None) | Event.type.in_(outcomes.GROUP_TYPES)
     )
@@ -233,8 +269,8 @@ def _now(model: Any, source: Source) -> ColumnElement[bool]:
 
 
 def _conditions(session: Session, source: Source, asked: Wanted) -> Sequence[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Event.source_id == source.id]
-    if asked.outcome:
+    found: list[ColumnElement[bool]] = []
+    if asked.outcome and asked.outcome not in _PLACES:
         found.append(outcome_condition(source, asked.outcome))
     if asked.type:
         found.append(Event.type == asked.type)

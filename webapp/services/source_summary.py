@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from webapp.models import Contact, DataSourceCustomer, Event, Person, Source, Sync, Tally, now
-from webapp.models.event import PARKED
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.models.sync import OPEN
+from webapp.services import event_list
 from webapp.services.counting import EXACT, Count, about
 
 KINDS = {"segment": "Segment", "billing": "Billing system"}
@@ -138,9 +138,7 @@ _COUNTED = {
         what=DataSourceCustomer.__table__.c.customer_id,
     ),
     "contacts": _Counted(Contact, lambda source: Contact.source_id == source.id),
-    "failed": _Counted(
-        Event, lambda source: and_(Event.source_id == source.id, Event.state == literal_column(str(PARKED)))
-    ),
+    "failed": _Counted(Event, event_list.parked),
     "waiting": _Counted(
         Person,
         lambda source: and_(

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Row, func, literal_column, select
 
 from webapp.config import Settings
 from webapp.models import Event, Import, Source, Sync, User, WebhookUrl, now
-from webapp.models.event import PARKED, PENDING
+from webapp.models.event import PENDING
 from webapp.models.imports import BUSY
 from webapp.models.source import URL
 from webapp.models.sync import OPEN
+from webapp.services import event_list, tokens
 from webapp.services import retention as keeping
-from webapp.services import tokens
 from webapp.services.checkup import OK, PROBLEM, WARNING, Finding
 
 SECOND = 1_000_000
@@ -54,7 +54,6 @@ def pending_events(connection: Connection) -> Iterator[Finding]:
 
 def failed_events(connection: Connection) -> Iterator[Finding]:
     """Events that could not be folded, and sources where nothing can."""
-    is_parked = Event.state == literal_column(str(PARKED))
     found = False
     for source in _sources(connection):
         if source.failing_since is not None:
@@ -62,7 +61,7 @@ def failed_events(connection: Connection) -> Iterator[Finding]:
             fix = "The log of the worker says why (event_parked, batch_failed)."
             yield Finding("Failed events", PROBLEM, said, fix)
             found = True
-        parked = select(func.count()).select_from(Event).where(Event.source_id == source.id, is_parked)
+        parked = select(func.count()).select_from(Event).where(event_list.parked(source))
         if number := connection.scalar(parked):
             yield Finding(
                 "Failed events",
