@@ -4,6 +4,8 @@ Granian buffers slow clients in Rust and hands whole requests to a fixed number 
 """
 
 import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from webapp.config import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]
 _GRACE = 20  # seconds in which requests that have begun are finished
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def load() -> Callable[..., Any]:
@@ -29,6 +32,26 @@ def load() -> Callable[..., Any]:
     return app
 
 
+def stop_while_starting() -> None:
+    """Let a serving process that is told to stop before it serves end at once.
+
+    A fork has Granian's handlers of the process above it, which do nothing there: what tells it to stop while
+    it imports the application would be lost, and it would be killed after its whole grace, or, when the
+    process above it is gone, serve on for nobody.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS),
+        after_in_child=_end_when_told,
+    )
+
+
+def _end_when_told() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT.
 
@@ -36,6 +59,7 @@ def main() -> int:
         0 after an orderly stop.
     """
     settings = Settings.from_env()
+    stop_while_starting()
     Server(
         "wsgi:app",
         address=settings.host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.faults import account
 from tests.faults.arming import armed
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, children
+from tests.test_supervisor import is_running
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -55,3 +57,18 @@ def test_no_request_fails_while_web_servers_are_reloaded_and_replaced(site: Site
     sender.stop().wait()
     assert not sender.failures
     assert account.close(site, sender).unanswered == 0
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("told", ["server", "process"])
+def test_a_web_server_that_ends_while_it_starts_leaves_nobody_who_serves(site: Site, told: str) -> None:
+    """Its serving process still imports the application then; it ends all the same, told or left alone."""
+    web = site.start("jobs.web")
+    until(lambda: bool(children(web.pid)), "the serving process is there")
+    [serving] = children(web.pid)
+    try:
+        os.kill(*{"server": (web.pid, signal.SIGKILL), "process": (serving, signal.SIGTERM)}[told])
+        until(lambda: not is_running(serving), "it has ended")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(serving, signal.SIGKILL)
