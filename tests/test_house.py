@@ -36,6 +36,7 @@ FLOORS = {
     "webapp.cli": 5,
     "jobs.web": 6,
     "jobs.worker": 6,
+    "jobs.workers": 6,
     "jobs.sweeper": 6,
     "jobs.supervisor": 6,
     "jobs.up": 6,

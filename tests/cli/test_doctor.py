@@ -10,8 +10,9 @@ import pytest
 import redis
 from sqlalchemy import update
 
-from jobs import queue, worker
+from jobs import queue
 from jobs.sweeper import Sweeper
+from jobs.workers import make
 from tests import factories
 from tests.conftest import free_port
 from webapp.app import create_app
@@ -312,7 +313,7 @@ def test_without_a_worker_or_sweeper_somebody_is_told(home, broker):
 def test_workers_and_a_sweeper_that_live_are_found(home, engine, broker):
     """A worker counts while it beats, not because it once registered."""
     settings = replace(home, redis_url=broker)
-    workers = [worker.make(name, broker) for name in ("events", "syncs")]
+    workers = [make(name, broker) for name in ("events", "syncs")]
     try:
         for each in workers:
             each.register_birth()
