@@ -15,7 +15,7 @@ from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import pacing, rows, syncs
+from webapp.services import pacing, packing, rows, syncs
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -331,6 +331,7 @@ def test_a_deletion_waits_for_a_reader_before_it_says_that_it_is_done(
 ) -> None:
     """Until the log of SQLite can be emptied the work stays open, and whoever comes later ends it."""
     monkeypatch.setattr(syncs, "NOT_READY", 0.01)
+    monkeypatch.setattr(packing, "TRIES", 1)  # each waits for the reader half a second
     sync = ask(engine, source_id, "deletion")
     with engine.connect() as reader:
         reader.execute(select(Source.id)).all()  # holds what it sees
