@@ -56,7 +56,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 def pytest_configure() -> None:
     """Not when this file is imported: benchmarks do that too, and what they measure is a disk's."""
     economy.keep_files_in_memory()
-    economy.compile_templates_once()
+    economy.compile_once()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType
+from typing import Any
 from weakref import WeakSet
 
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
+from werkzeug.routing import Rule
 
 from jobs.tending import TENDING
 
@@ -53,9 +55,24 @@ class Compiled(BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
-def compile_templates_once() -> None:
-    """Have every application that is made from here on share its compiled templates."""
+class Route(Rule):
+    """A route whose code, which makes addresses, is that of the same route of another application."""
+
+    _kept: dict[Any, Any] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        if self.defaults:  # which stand in the code
+            return super()._compile_builder(append_unknown)
+        key = (self.rule, *self._trace, append_unknown)
+        if key not in self._kept:
+            self._kept[key] = super()._compile_builder(append_unknown)
+        return self._kept[key]
+
+
+def compile_once() -> None:
+    """Have every application that is made from here on share its compiled templates and routes."""
     Flask.jinja_options = {"bytecode_cache": Compiled()}
+    Flask.url_rule_class = Route
 
 
 @event.listens_for(Engine, "engine_connect")

@@ -10,7 +10,7 @@ from webapp import logs, webhook  # noqa: F401
 from webapp.app import create_app
 from webapp.config import Settings
 
-economy.compile_templates_once()
+economy.compile_once()
 _app = create_app(Settings(data_dir=Path(), database_url="sqlite://", secret_key="opens nothing"))
 for _name in _app.jinja_env.list_templates():
     _app.jinja_env.get_template(_name)
