@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from bench import common
+from bench import common, memory
 from tests import factories
 from tests.conftest import ROOT, environment_of
 from webapp.config import Settings
@@ -55,11 +53,11 @@ def main() -> None:
         common.line(
             "Billing file, times the ordinary way", f"{results['rate'] / results['ordinary_rate']:.1f}"
         ),
-        common.line("Billing file, memory of the worker", f"{results['peak_mib']:.0f} MiB", "< 300 MB"),
+        common.line("Billing file, memory of the worker", f"{results['memory_mb']:.0f} MB", "< 300 MB"),
     ]
     print(
         f"{results['database']}, {asked.rows:,} rows, {results['refused']:,} of them refused: "
-        f"{results['rate']:,} rows/s, {results['peak_mib']:.0f} MiB; "
+        f"{results['rate']:,} rows/s, {results['memory_mb']:.0f} MB; "
         f"{results['ordinary_rate']:,} the ordinary way"
     )
     common.report(asked.json, results)
@@ -94,21 +92,18 @@ def row(n: int) -> str:
 
 
 def read(file_id: int) -> None:
-    """What a worker does, in a process of its own; prints seconds and memory as JSON."""
+    """What a worker does, in a process of its own; prints the seconds as JSON."""
     settings = Settings.from_env()
     engine = make_engine(settings)
     started = time.perf_counter()
     reading.run(engine, file_id, settings=settings)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mib": peak}))
+    print(json.dumps({"seconds": seconds}))
 
 
 def _measured(settings: Settings, file_id: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "bench.billing_file", "--read", str(file_id)]
-    environment = {**os.environ, **environment_of(settings)}
-    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    run = json.loads(done.stdout.splitlines()[-1])
+    said, seen = memory.run(["bench.billing_file", "--read", str(file_id)], environment_of(settings))
+    run = json.loads(said) | seen.told()
     engine = make_engine(settings)
     with engine.connect() as connection:
         file = connection.execute(select(BillingFile.__table__).where(BillingFile.id == file_id)).one()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 
@@ -11,8 +10,6 @@ from jobs import tasks
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection
-
-_BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def main(source_id: int) -> None:
@@ -29,8 +26,6 @@ def main(source_id: int) -> None:
         "events": events,
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - worked,
-        # Its own, and that of the largest process that it started, which reads ahead.
-        "peak_mib": sum(resource.getrusage(of).ru_maxrss for of in _BOTH) / 1024,
     }
     print(json.dumps(report))
 
