@@ -10,17 +10,19 @@ from jobs import tasks
 from webapp.config import Settings
 from webapp.database import make_engine
 from webapp.services import projection
+from webapp.services.momentum import Momentum
 
 
 def main(source_id: int) -> None:
     """Do what a worker does when the bell rings, slice after slice, until nothing waits; print it as JSON."""
     settings = Settings.from_env()
     engine = make_engine(settings)
-    events, passed = 0, True
+    events, passed, momentum = 0, True, Momentum()
     started, worked = time.perf_counter(), time.process_time()
     while passed:
         stop = tasks.Deadline(tasks.SLICE)
-        events += projection.drain(engine, source_id, settings=settings, stop=stop).total
+        done = projection.drain(engine, source_id, settings=settings, stop=stop, momentum=momentum)
+        events += done.total
         passed = stop.passed
     report = {
         "events": events,

@@ -19,6 +19,7 @@ from webapp.services import projection, syncs
 from webapp.services.automations import runs, working
 from webapp.services.billing import reading
 from webapp.services.imports import running as imports
+from webapp.services.momentum import Momentum
 
 # Seconds after which a drain makes way for the next source and queues up again.
 SLICE = 2.0
@@ -68,7 +69,7 @@ def drain(source_id: int) -> None:
     bell = queue.bell(settings.redis_url)
     bell.answered(queue.DRAIN, source_id)
     with _reported("drain", source_id, bell):
-        if drain_for(SLICE, engine, source_id, settings, bell):
+        if drain_for(SLICE, engine, source_id, settings, bell, _momentum(engine)):
             bell.ring(source_id)
         if working.waits(engine):
             bell.match()
@@ -133,14 +134,21 @@ def run_import(import_id: int) -> None:
             bell.take_in(import_id)
 
 
-def drain_for(seconds: float, engine: Engine, source_id: int, settings: Settings, bell: queue.Bell) -> bool:
+def drain_for(
+    seconds: float,
+    engine: Engine,
+    source_id: int,
+    settings: Settings,
+    bell: queue.Bell,
+    momentum: Momentum | None = None,
+) -> bool:
     """Drain a source for so many seconds at most.
 
     Returns:
         Whether the time was over before the inbox was empty.
     """
     stop = Deadline(seconds)
-    drained = projection.drain(engine, source_id, settings=settings, stop=stop)
+    drained = projection.drain(engine, source_id, settings=settings, stop=stop, momentum=momentum)
     if drained.total:
         bell.count("drained", applied=drained.applied, ignored=drained.ignored, parked=drained.parked)
     return stop.passed
@@ -180,6 +188,12 @@ def _process(_pid: int) -> tuple[Settings, Engine]:
     """Settings and engine of this process; a forked one makes its own, since connections cannot be shared."""
     settings = Settings.from_env()
     return settings, working_engine(settings)
+
+
+@lru_cache(maxsize=1)
+def _momentum(_engine: Engine) -> Momentum:
+    """What one slice of this process's drains hands on to the next."""
+    return Momentum()
 
 
 def working_engine(settings: Settings) -> Engine:

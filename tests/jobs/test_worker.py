@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -111,7 +112,9 @@ def in_this_process(engine, broker, monkeypatch):
 
     use(engine.url.render_as_string(hide_password=False))
     yield use
-    tasks._process(os.getpid())[1].dispose()
+    used = tasks._process(os.getpid())[1]
+    tasks._momentum(used).end()
+    used.dispose()
     tasks._process.cache_clear()
 
 
@@ -129,6 +132,29 @@ def test_a_long_backlog_makes_way_for_another_source(
     with redis.Redis.from_url(broker) as client:
         waiting = [job.args[0] for job in queue.queue(queue.EVENTS, client).jobs]
     assert waiting == [other, source_id]
+
+
+def test_slices_of_a_backlog_go_on_as_they_were(in_this_process, engine, source_id, monkeypatch):
+    """A worker does not begin anew with every slice: one process reads ahead for all, until nothing waits."""
+    started = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    monkeypatch.setattr(tasks, "SLICE", 0.01)
+    add_events(engine, source_id, 3000)
+    slices = 0
+    while states(engine).get(PENDING):
+        tasks.drain(source_id)
+        slices += 1
+    tasks.drain(source_id)
+    assert slices > 1
+    assert len(started) == 1
+    assert started[0].returncode is not None
+    assert states(engine) == {APPLIED: 3000}
 
 
 @ONE_DATABASE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.projection import support
 from webapp.config import Settings
 from webapp.models import Event
 from webapp.services import ahead, pacing, projection
+from webapp.services.momentum import Momentum
 
 WAITING = 120
 
@@ -82,6 +83,46 @@ def test_a_reader_that_is_killed_is_done_without(
 
     drained = projection.drain(engine, source, settings=settings, stop=kill)
     assert (drained.applied, len(readers)) == (WAITING, 1)
+
+
+def _after(batches: int) -> Callable[[], bool]:
+    """Says stop after so many batches."""
+    asked = iter(range(batches))
+    return lambda: next(asked, None) is None
+
+
+def test_a_backlog_drained_in_slices_has_one_reader(
+    engine: Engine, settings: Settings, readers: list[Any]
+) -> None:
+    """Slices of two sources take turns, each goes on with the reader of those before, and no row differs."""
+    whole, one, other = (support.make_source(engine) for _ in range(3))
+    for source in (whole, one, other):
+        support.receive(engine, source, _events())
+    support.drain(engine, settings, whole)
+    readers.clear()
+    with Momentum() as momentum:
+        for _ in range(WAITING // 40):
+            for source in (one, other):
+                projection.drain(engine, source, settings=settings, stop=_after(1), momentum=momentum)
+        assert [process.poll() for process in readers] == [None]
+        for source in (one, other):
+            assert not projection.drain(engine, source, settings=settings, momentum=momentum).total
+        assert [process.poll() for process in readers] != [None]
+    assert _rows(engine, one) == _rows(engine, other) == _rows(engine, whole)
+
+
+def test_a_reader_that_nobody_asks_ends_by_itself(
+    engine: Engine, settings: Settings, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of a backlog may be drained by another worker; the reader does not wait for ever."""
+    monkeypatch.setattr(ahead, "IDLE", 0.1)
+    source = support.make_source(engine)
+    support.receive(engine, source, _events())
+    with Momentum() as momentum:
+        some = projection.drain(engine, source, settings=settings, stop=_after(1), momentum=momentum)
+        assert readers[0].wait(timeout=60) == 0
+        rest = projection.drain(engine, source, settings=settings, momentum=momentum)
+    assert some.applied + rest.applied == WAITING
 
 
 def test_what_is_read_ahead_heeds_the_limit_of_custom_attributes(

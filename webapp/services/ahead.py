@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from webapp.domain.batch import Heard, Said
@@ -23,6 +22,7 @@ from webapp.domain.batch import Heard, Said
 WORTH = 500
 """Events from which on a batch is read ahead: where fewer wait, there is nothing to gain."""
 PATIENCE = 3.0  # seconds for which the other process may keep this one waiting
+IDLE = 30.0  # seconds after which the other process ends when it is asked nothing
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -42,21 +42,13 @@ class Asked:
 
 
 class Ahead:
-    """The reader of one drain: a process that is started with the first batch worth it."""
+    """The reader of drains: a process that is started with the first batch worth it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._asked: Asked | None = None
         self._failed = False
-
-    def __enter__(self) -> Ahead:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._end()
 
     def ask(self, events: Sequence[Any], mapping: Any) -> None:
         """Have a batch read, if that is worth it; `Asked` tells what the arguments are.
@@ -93,17 +85,19 @@ class Ahead:
         line, other = socket.socketpair()
         line.settimeout(PATIENCE)
         with other:
-            command = [sys.executable, "-m", "webapp.services.reader", str(other.fileno())]
+            command = [sys.executable, "-m", "webapp.services.reader", str(other.fileno()), str(IDLE)]
             self._process = subprocess.Popen(  # noqa: S603
                 command, cwd=_ROOT, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL
             )
         return line
 
     def _give_up(self) -> None:
+        self.end()
         self._failed = True
-        self._end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the reader, whatever it is doing; another one is started when it is worth it."""
+        self._failed = False
         line, self._line = self._line, None
         process, self._process = self._process, None
         self._asked = None

@@ -38,7 +38,8 @@ from webapp.services import locks, path_counts, sightings
 from webapp.services.ahead import WORTH, Ahead, Asked
 from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
-from webapp.services.pacing import MOST_BYTES, Batch, Pace, collecting_later, within
+from webapp.services.momentum import Momentum
+from webapp.services.pacing import MOST_BYTES, Batch, collecting_later, within
 from webapp.services.placing import Placing
 from webapp.services.reading import read_all
 from webapp.services.rows import update_by_id
@@ -68,23 +69,35 @@ def never() -> bool:
     return False
 
 
-def drain(engine: Engine, source_id: int, *, settings: Settings, stop: Callable[[], bool] = never) -> Drained:
+def drain(
+    engine: Engine,
+    source_id: int,
+    *,
+    settings: Settings,
+    stop: Callable[[], bool] = never,
+    momentum: Momentum | None = None,
+) -> Drained:
     """Project everything that waits in a source's inbox. May be run twice, and at once by several.
 
     Args:
         stop: asked between batches; True ends the work early, with nothing half done.
+        momentum: that of the slices before, for work that is done in slices; it is the caller's to end.
 
     Returns:
         How many events were applied, ignored and parked.
     """
-    drained = Drained()
-    pace = Pace(engine.dialect.name)
-    with Ahead() as ahead:
-        while not stop():
+    if momentum is None:
+        with Momentum() as own:
+            return drain(engine, source_id, settings=settings, stop=stop, momentum=own)
+    drained, pace, stopped = Drained(), momentum.take(source_id, engine.dialect.name), False
+    try:
+        while not (stopped := stop()):
             with pace.batch() as batch, collecting_later():
-                if not _batch(engine, source_id, settings, batch, drained, ahead):
+                if not _batch(engine, source_id, settings, batch, drained, momentum.ahead):
                     break
             pace.rest()
+    finally:
+        momentum.leave(source_id, pace, more=stopped)
     return drained
 
 

@@ -1,6 +1,7 @@
-"""The process that reads batches for another: `python -m webapp.services.reader FD`.
+"""The process that reads batches for another: `python -m webapp.services.reader FD SECONDS`.
 
-It knows the domain alone, opens no database, and ends when the socket does that it was given.
+It knows the domain alone, opens no database, and ends when the socket does that it was given, or when it was
+asked nothing for so many seconds.
 """
 
 from __future__ import annotations
@@ -9,23 +10,39 @@ import pickle
 import signal
 import socket
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
 from webapp.domain import mapping
-from webapp.domain.batch import hear_and_say
+from webapp.domain.batch import Heard, Said, Sent, hear_and_say
 
 
-def main(descriptor: int) -> None:
-    """Answer one batch after the other, until nobody asks any more."""
+def main(descriptor: int, idle: float) -> None:
+    """Answer one batch after the other, until nobody asks any more.
+
+    Args:
+        descriptor: of a socket, over which batches and answers go.
+        idle: seconds for which it waits to be asked; an answer waits until it is fetched.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; who asks has heard it too
-    with socket.socket(fileno=descriptor) as asker, asker.makefile("rwb") as line:
-        try:
-            while True:
-                events, rules = pickle.load(line)  # noqa: S301  # of our own parent
-                pickle.dump(hear_and_say(events, mapping.of(rules)), line, pickle.HIGHEST_PROTOCOL)
-                line.flush()
-        except (EOFError, OSError):
-            return
+    with (
+        suppress(EOFError, OSError),
+        socket.socket(fileno=descriptor) as asker,
+        asker.makefile("rwb") as line,
+    ):
+        while True:
+            asker.settimeout(idle)
+            question = pickle.load(line)  # noqa: S301  # of our own parent
+            asker.settimeout(None)
+            pickle.dump(_answer(*question), line, pickle.HIGHEST_PROTOCOL)
+            line.flush()
+            del question  # or it would be there beside the next
+
+
+def _answer(events: Iterable[Sent], rules: Any) -> tuple[Heard, Said]:
+    return hear_and_say(events, mapping.of(rules))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))
