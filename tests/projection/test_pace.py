@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 from tests.projection import support
 from webapp.config import Settings
 from webapp.database import CROWDED, begin
-from webapp.services import pacing
+from webapp.services import pacing, projection
 from webapp.services.pacing import Pace, within
 
 
@@ -33,6 +33,49 @@ def test_large_events_are_drained_in_several_batches(
     told = [{"type": "identify", "userId": f"u{n}", "traits": {"plan": "x" * 100}} for n in range(7)]
     support.receive(engine, source, told)
     assert support.drain(engine, settings, source).applied == 7
+
+
+def test_events_that_tell_much_are_drained_in_several_batches(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many short values take far more memory than their bytes: a batch holds so many values at most."""
+    monkeypatch.setattr("webapp.services.projection.MOST_VALUES", 30)
+    source = support.make_source(engine)
+    traits = {f"k{n}": n for n in range(10)}
+    support.receive(
+        engine, source, [{"type": "identify", "userId": f"u{n}", "traits": traits} for n in range(7)]
+    )
+    batches: list[int] = []
+
+    def note() -> bool:
+        batches.append(1)
+        return False
+
+    assert projection.drain(engine, source, settings=settings, stop=note).applied == 7
+    assert len(batches) - 1 == 4  # two events each; the last look finds nothing
+
+
+def test_those_who_told_much_before_are_told_of_in_small_batches(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored of people is read with their events, so it bounds how many of these a batch takes."""
+    source = support.make_source(engine)
+    support.receive(
+        engine, source, [{"type": "identify", "userId": f"u{n}", "traits": {}} for n in range(50)]
+    )
+    support.drain(engine, settings, source)
+    monkeypatch.setattr(pacing, "MOST_STORED", 100)
+    told = [{"type": "identify", "userId": f"u{n % 50}", "traits": {"seats": n}} for n in range(600)]
+    support.receive(engine, source, told)
+    batches: list[int] = []
+
+    def note() -> bool:
+        batches.append(1)
+        return False
+
+    assert projection.drain(engine, source, settings=settings, stop=note).applied == 600
+    later = 600 - pacing.FIRST
+    assert len(batches) - 2 == later // pacing.LEAST
 
 
 def test_others_who_write_make_batches_short_and_get_a_rest() -> None:

@@ -19,10 +19,11 @@ from webapp.services.rows import select_in, upsert
 
 @dataclass(slots=True)
 class Folded:
-    """What a batch changed: persons, and companies."""
+    """What a batch changed: persons, and companies; and the bytes that were stored of all of them before."""
 
     people: Change
     companies: list[CompanyView]
+    stored: int
 
 
 def fold_into(
@@ -57,16 +58,16 @@ def join(
     rebuilding: bool = False,
 ) -> Folded:
     """Join what a batch told of identifiers and of companies, by key, to what is stored of them."""
-    companies = _join_companies(connection, source_id, generation, told_companies, rebuilding)
+    companies, stored = _join_companies(connection, source_id, generation, told_companies, rebuilding)
     people = Neighbourhood(connection, source_id, generation, rebuilding).change(told_people)
-    return Folded(people, companies)
+    return Folded(people, companies, stored + people.stored)
 
 
 def _join_companies(
     connection: Connection, source_id: int, generation: int, told: dict[bytes, Told], rebuilding: bool
-) -> list[CompanyView]:
+) -> tuple[list[CompanyView], int]:
     if not told:
-        return []
+        return [], 0
     query = select(Company.key, Company.uuid, Company.told).where(Company.source_id == source_id)
     stored = {
         row.key: row
@@ -97,4 +98,4 @@ def _join_companies(
         for view in views
     ]
     upsert(connection, Company, rows, ("source_id", "generation", "key"), keep=("uuid",))
-    return views
+    return views, sum(len(row.told) for row in stored.values())

@@ -26,6 +26,8 @@ class Change:
     """Persons that are new or may have become others."""
     gone: set[str] = field(default_factory=set)
     """Uuids of persons that became part of another."""
+    stored: int = 0
+    """Bytes that had been told before of the identifiers that were looked at."""
 
 
 class Neighbourhood:
@@ -41,6 +43,7 @@ class Neighbourhood:
         self.nodes: dict[bytes, Node] = {}
         self.stored: dict[bytes, tuple[str | None, int, str | None]] = {}
         """What the rows held of (person uuid, led, e-mail), to write only what changed."""
+        self.bytes = 0
 
     def change(self, told: Mapping[bytes, Told]) -> Change:
         """Join what a batch told of identifiers and work out the persons it concerns.
@@ -81,6 +84,7 @@ class Neighbourhood:
             node = Node(row.key, unpack(row.told), row.uuid, row.led, row.person_uuid, row.email)
             self.nodes[row.key] = node
             self.stored[row.key] = (node.person_uuid, node.led, node.email)
+            self.bytes += len(row.told)
             loaded.append(node)
         return loaded
 
@@ -134,7 +138,7 @@ class Neighbourhood:
             self.nodes[key].email = persons.core_email(self.nodes[key], tied.get(key, ()))
 
     def _settle(self, told: Mapping[bytes, Told]) -> Change:
-        change = Change()
+        change = Change(stored=self.bytes)
         touched = set(told)
         before = {node.key: node.person_uuid for node in self.nodes.values()}
         found = list(persons.groups(self.nodes).values())

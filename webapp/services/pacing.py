@@ -13,6 +13,12 @@ FIRST, MOST = 500, 5000
 # machine small ones would make it busier.
 LEAST = 20
 MOST_BYTES = 4 * 1024 * 1024  # of bodies; what is made of them in memory is some twenty times as large
+# Of commas in bodies, which are at least as many as the values that they tell: in memory each value takes
+# hundreds of bytes, however short it is.
+MOST_VALUES = 125_000
+# Bytes of what is stored of those whom a batch tells of: somebody who told a thousand attributes may tell one
+# more. They are known when a batch is over, so they bound the next; the first one is small.
+MOST_STORED = 10 * 1024 * 1024
 SECONDS = {"sqlite": 0.4, "postgresql": 1.0}
 # SQLite has one writer at a time. While others want to write, batches are short, and the lock is left to the
 # others for as long as each took.
@@ -28,6 +34,8 @@ class Batch:
         """Events that it may take."""
         self.worked = 0
         """Events that it took."""
+        self.stored = 0
+        """Bytes that were stored of those whom its events tell of."""
         self.crowded = False
         """Whether others wanted to write."""
         self.begun_at = time.monotonic()
@@ -67,17 +75,19 @@ class Pace:
         taken = max(now - batch.begun_at, 0.001)
         self._rest = taken if crowded else 0.0
         wanted = CROWDED_SECONDS if crowded else self._seconds
-        if batch.worked >= batch.size or wanted < taken:
-            size = int(max(batch.worked, 1) * min(4.0, wanted / taken))
-            self._size = max(LEAST if crowded else FIRST, min(MOST, size))
+        room = MOST_STORED / max(batch.stored, 1)
+        times = min(4.0, wanted / taken, room)
+        if batch.worked >= batch.size or times < 1:
+            size = int(max(batch.worked, 1) * times)
+            self._size = max(LEAST if crowded or room < 1 else FIRST, min(MOST, size))
 
 
 def within(sizes: Iterable[tuple[int, int]], most: int) -> int:
-    """The last id of those that fit into so many bytes; the first one always does.
+    """The last id of those that fit into so much; the first one always does.
 
     Args:
-        sizes: ids and their bytes, in ascending order.
-        most: bytes.
+        sizes: ids and how much each takes, in ascending order.
+        most: of what `sizes` counts.
 
     Returns:
         The id; 0 without any.

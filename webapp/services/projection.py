@@ -39,7 +39,7 @@ from webapp.services.ahead import WORTH, Ahead, Asked
 from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
 from webapp.services.momentum import Momentum
-from webapp.services.pacing import MOST_BYTES, Batch, collecting_later, within
+from webapp.services.pacing import MOST_BYTES, MOST_VALUES, Batch, collecting_later, within
 from webapp.services.placing import Placing
 from webapp.services.reading import read_all
 from webapp.services.rows import update_by_id
@@ -125,7 +125,8 @@ def _batch(
             if batch.worked >= WORTH:
                 following = _pending(connection, source_id, size, after=events[-1].id)
                 ahead.ask(following, source.applied_mapping)
-            project(connection, source, events, settings, drained, asked)
+            folded = project(connection, source, events, settings, drained, asked)
+            batch.stored = folded.stored if folded is not None else 0
             if batch.worked >= MANY:
                 look_at_unseen(connection, *WRITTEN)
             if source.failing_since is not None:
@@ -191,7 +192,8 @@ def _pending(
     last = within(connection.execute(sizes).tuples(), MOST_BYTES)
     query = select(Event.id, Event.received_at, Event.body).where(*waiting, Event.id <= last)
     events: list[Any] = [*connection.execute(query.order_by(Event.id))]
-    return events
+    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
+    return [event for event in events if event.id <= last]
 
 
 def _is_next(connection: Connection, source: Row[Any], asked: Asked) -> bool:
