@@ -30,7 +30,9 @@ from webapp.database import json_dumps
 from webapp.services.arrays import Packed, pack
 
 # Values in one `IN (...)`; well under SQLite's limit of variables in a statement.
-CHUNK = 2000
+CHUNK = 2048
+STEP = 256
+"""Of more values than these a statement of SQLite has a multiple of so many."""
 PART = 1000
 """Rows that PostgreSQL is given to write at once."""
 Item = TypeVar("Item")
@@ -58,7 +60,19 @@ def _executed(connection: Connection, statement: Any, column: Any, values: Itera
     wanted = column == any_(_WANTED) if is_array else column.in_(bindparam("wanted", expanding=True))
     statement = statement.where(wanted)
     for chunk in chunks(sorted(set(values))):
-        yield connection.execute(statement, {"wanted": pack(column.type, chunk) if is_array else chunk})
+        told = pack(column.type, chunk) if is_array else _filled(chunk)
+        yield connection.execute(statement, {"wanted": told})
+
+
+def _filled(values: list[Any]) -> list[Any]:
+    """The same values, the last one again and again up to one of few lengths.
+
+    For SQLite each length is a statement of its own, and its driver keeps the last 128 of them prepared: with
+    thousands of values each, they took some 10 MiB, and hardly one was ever asked again.
+    """
+    length = len(values)
+    wanted = 1 << (length - 1).bit_length() if length <= STEP else -(-length // STEP) * STEP
+    return values + values[-1:] * (wanted - length)
 
 
 def upsert(
