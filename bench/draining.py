@@ -8,7 +8,6 @@ import time
 
 from jobs import tasks
 from webapp.config import Settings
-from webapp.database import make_engine
 from webapp.services import projection
 from webapp.services.momentum import Momentum
 
@@ -16,7 +15,7 @@ from webapp.services.momentum import Momentum
 def main(source_id: int) -> None:
     """Do what a worker does when the bell rings, slice after slice, until nothing waits; print it as JSON."""
     settings = Settings.from_env()
-    engine = make_engine(settings)
+    engine = tasks.working_engine(settings)
     events, passed, momentum = 0, True, Momentum()
     started, worked = time.perf_counter(), time.process_time()
     while passed:

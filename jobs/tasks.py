@@ -24,6 +24,7 @@ from webapp.services.momentum import Momentum
 # Seconds after which a drain makes way for the next source and queues up again.
 SLICE = 2.0
 FROZEN_AFTER = 15  # seconds in which a transaction asks nothing of PostgreSQL
+CACHE = 32 * 1024  # KiB of SQLite's pages
 
 
 class Stop:
@@ -201,16 +202,21 @@ def working_engine(settings: Settings) -> Engine:
 
     A worker freezes with its machine, or its network goes, in the middle of one; what it had locked would
     keep everybody else out for as long.
+    Of SQLite's pages a worker keeps half as many as others do: it is no slower by that.
     """
     engine = make_engine(settings)
-    if engine.dialect.name == "postgresql":
-        event.listen(engine, "connect", _end_when_frozen)
+    is_server = engine.dialect.name == "postgresql"
+    event.listen(engine, "connect", _end_when_frozen if is_server else _keep_few_pages)
     return engine
 
 
 def _end_when_frozen(connection: Any, _record: Any) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'")
     connection.commit()
+
+
+def _keep_few_pages(connection: Any, _record: Any) -> None:
+    connection.execute(f"PRAGMA cache_size = -{CACHE}")
 
 
 @contextmanager

@@ -158,6 +158,21 @@ def test_slices_of_a_backlog_go_on_as_they_were(in_this_process, engine, source_
 
 
 @ONE_DATABASE
+def test_a_worker_keeps_fewer_pages_of_the_database_than_others(engine, settings):
+    """Its memory is counted; it keeps to all else that a connection has to, waiting for others above all."""
+    working = tasks.working_engine(settings)
+    asked = "PRAGMA cache_size", "PRAGMA busy_timeout", "PRAGMA synchronous", "PRAGMA journal_mode"
+    with engine.connect() as usual, working.connect() as ours:
+        (pages, *others), (fewer, *same) = (
+            [connection.exec_driver_sql(question).scalar_one() for question in asked]
+            for connection in (usual, ours)
+        )
+    working.dispose()
+    assert pages < fewer < 0  # negative: in KiB
+    assert same == others
+
+
+@ONE_DATABASE
 def test_a_failing_task_tells_its_kind_and_nothing_of_what_people_told(in_this_process, source_id, bell):
     """The queue's server keeps a failed job for an hour; no value of an event may stand in it."""
     in_this_process("sqlite:////nowhere/at/all.db")
