@@ -237,6 +237,29 @@ def test_tallies_of_several_processes_add_up(line, writers):
     assert all(hour % 3_600_000_000 == 0 for hour in hours)
 
 
+def test_each_source_of_a_transaction_is_counted_by_itself(line):
+    """New events and repeats count for their own source, in the hour of its latest call."""
+    hour = 3_600_000_000
+    with begin(line.engine) as connection:
+        other = factories.source(connection, "Other")
+        theirs = tokens.digest(add_url(connection, other))
+    ours = tokens.digest(line.token)
+    calls = [
+        Call(theirs, 7 * hour + 5, [(b"1", b"1"), (b"2", b"2")]),
+        Call(ours, 8 * hour - 1, [(b"1", b"1")]),
+        Call(theirs, 6 * hour + 1, [(b"2", b"2")]),
+        Call(ours, 8 * hour, [(b"3", b"3"), (b"1", b"1"), (b"1", b"1")]),
+    ]
+    for _ in range(2):
+        with begin(line.engine) as connection:
+            inbox.write(connection, calls, Notes(), writer=5)
+    with line.engine.connect() as connection:
+        told = select(Tally.source_id, Tally.hour, Tally.writer, Tally.received, Tally.duplicates)
+        counted = set(connection.execute(told).tuples())
+    assert counted == {(line.source_id, 8 * hour, 5, 2, 6), (other, 7 * hour, 5, 2, 4)}
+    assert line.bodies() == [b"1", b"3"]
+
+
 def test_the_bell_is_rung_after_the_commit_and_for_news_only(line):
     """A worker that is woken finds the event; a duplicate wakes nobody."""
     assert line.post({"a": 1}).status == 200

@@ -1,4 +1,7 @@
-"""Writing the events of many calls into the inbox, in few statements."""
+"""Writing the events of many calls into the inbox and counting them, in few statements.
+
+They go to the driver as they are: the layers above it cost more than most of these statements take.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,49 @@ from operator import itemgetter
 from sqlalchemy import Connection
 
 from webapp.models import Event
+from webapp.models.source import MICROS_PER_HOUR
 from webapp.services.arrays import pack
 
 Row = tuple[int, bytes, int, bytes]
 FEW, LARGEST = 32, 128  # rows in one statement of SQLite
+_SOURCE, _RECEIVED_AT = itemgetter(0), itemgetter(2)
 
 
-def insert_events(connection: Connection, rows: list[Row]) -> Counter[int]:
-    """Insert events that wait to be drained; one that is there already stays as it is.
+def insert_events(connection: Connection, rows: list[Row], writer: int) -> Counter[int]:
+    """Insert events that wait to be drained; one that is there already stays as it is, and is counted.
+
+    New ones and duplicates are counted in the hour of each source's latest call.
 
     Args:
         rows: source id, digest, instant of receipt and body of each, in the order of receipt.
+        writer: the number under which this process keeps its tallies.
 
     Returns:
         How many of each source were new.
     """
     if connection.dialect.name == "postgresql":
-        return _insert_arrays(connection, rows)
+        return _insert_arrays(connection, rows, writer)
     stored: Counter[int] = Counter()
+    tallies: list[tuple[int, int, int, int, int]] = []
     # Sorting is stable, so ids follow the order of the body.
-    for source_id, group in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
-        waiting = list(group)
-        while waiting:
-            count = _next_of(len(waiting))
-            some, waiting = waiting[:count], waiting[count:]
-            values = tuple(chain.from_iterable(some))
-            stored[source_id] += connection.exec_driver_sql(_inserting(count), values).rowcount
+    for source_id, group in groupby(sorted(rows, key=_SOURCE), key=_SOURCE):
+        some = list(group)
+        new = stored[source_id] = _insert(connection, some)
+        hour = max(map(_RECEIVED_AT, some)) // MICROS_PER_HOUR * MICROS_PER_HOUR
+        tallies.append((source_id, hour, writer, new, len(some) - new))
+    connection.exec_driver_sql(_TALLY, tallies if len(tallies) > 1 else tallies[0])
     return stored
+
+
+def _insert(connection: Connection, rows: list[Row]) -> int:
+    """How many were new."""
+    new = 0
+    while rows:
+        count = _next_of(len(rows))
+        values = tuple(chain.from_iterable(rows[:count]))
+        new += connection.exec_driver_sql(_inserting(count), values).rowcount
+        rows = rows[count:]
+    return new
 
 
 def _next_of(waiting: int) -> int:
@@ -58,21 +77,41 @@ def _inserting(count: int) -> str:
     )
 
 
+_ADD_UP = """
+ON CONFLICT (source_id, hour, writer) DO UPDATE SET
+    received = tallies.received + excluded.received, duplicates = tallies.duplicates + excluded.duplicates
+"""
+_TALLY = (
+    f"INSERT INTO tallies (source_id, hour, writer, received, duplicates) VALUES (?, ?, ?, ?, ?) {_ADD_UP}"  # noqa: S608
+)
+
 # Two writers that insert the same digests in different order would lock each other out, so rows go in by
-# digest; their ids are drawn before that, so that these still follow the order of receipt.
-_INSERT_ARRAYS = """
+# digest; their ids are drawn before that, so that these still follow the order of receipt. What is counted
+# is known when all of them are in, so tallies come after events here, too.
+_INSERT_ARRAYS = f"""
 WITH told AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('events', 'id')) AS id, one.* FROM unnest(%s, %s, %s, %s)
     WITH ORDINALITY AS one (source_id, digest, received_at, body, place)
+), new AS (
+    INSERT INTO events (id, source_id, digest, received_at, body, state)
+    SELECT id, source_id, digest, received_at, body, 0 FROM told ORDER BY source_id, digest, place
+    ON CONFLICT (source_id, digest) DO NOTHING RETURNING source_id
+), counted AS MATERIALIZED (
+    SELECT source_id, max(received_at) AS latest, count(*) AS came,
+        (SELECT count(*) FROM new WHERE new.source_id = told.source_id) AS stored
+    FROM told GROUP BY source_id
+), tallied AS (
+    INSERT INTO tallies (source_id, hour, writer, received, duplicates)
+    SELECT source_id, latest / {MICROS_PER_HOUR} * {MICROS_PER_HOUR}, %s, stored, came - stored
+    FROM counted ORDER BY source_id {_ADD_UP}
 )
-INSERT INTO events (id, source_id, digest, received_at, body, state)
-SELECT id, source_id, digest, received_at, body, 0 FROM told ORDER BY source_id, digest, place
-ON CONFLICT (source_id, digest) DO NOTHING RETURNING source_id
-"""
+SELECT source_id, stored FROM counted
+"""  # noqa: S608
 _TYPES = tuple(Event.__table__.c[name].type for name in ("source_id", "digest", "received_at", "body"))
 
 
-def _insert_arrays(connection: Connection, rows: list[Row]) -> Counter[int]:
+def _insert_arrays(connection: Connection, rows: list[Row], writer: int) -> Counter[int]:
     columns = zip(*rows, strict=True)
-    arrays = tuple(pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
-    return Counter(connection.exec_driver_sql(_INSERT_ARRAYS, arrays).scalars())
+    arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
+    counted = connection.exec_driver_sql(_INSERT_ARRAYS, (*arrays, writer))
+    return Counter(dict(counted.tuples().all()))

@@ -28,39 +28,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.models import Rejection, Source, Tally, WebhookUrl
-from webapp.models.source import KEY, MICROS_PER_HOUR, URL
+from webapp.models import Rejection, Source, WebhookUrl
+from webapp.models.source import KEY, URL
 from webapp.services.event_rows import insert_events
 
 _SOURCES = cast(Table, Source.__table__)
 
-# Statements are made once: building them anew for each transaction would cost more than running them.
-_URLS = (
-    select(
-        WebhookUrl.token_digest,
-        WebhookUrl.id.label("url_id"),
-        WebhookUrl.source_id,
-        WebhookUrl.kind,
-        WebhookUrl.replaced_at,
-        WebhookUrl.ends_at,
-        Source.pause,
-        # Who has the write key cannot sign.
-        case((WebhookUrl.kind == URL, Source.signing_sealed)).label("signing"),
-    )
-    .join(Source, Source.id == WebhookUrl.source_id)
-    .where(Source.state == "active")
-)
-_OF_ONE = WebhookUrl.token_digest == bindparam("token")
-_OF_MANY = WebhookUrl.token_digest.in_(bindparam("tokens", expanding=True))
-# By whether there is one token, as nearly always, and whether its source is held.
-_STANDING = {
-    (one, hold): query.where(_OF_ONE if one else _OF_MANY)
-    for one in (True, False)
-    for hold, query in (
-        (False, _URLS),
-        (True, _URLS.with_for_update(read=True, key_share=True, of=_SOURCES)),
-    )
-}
+# Who has the write key cannot sign.
+_STANDING = f"""
+SELECT token_digest, webhook_urls.id AS url_id, source_id, webhook_urls.kind, replaced_at, ends_at, pause,
+    CASE WHEN webhook_urls.kind = '{URL}' THEN signing_sealed END AS signing
+FROM webhook_urls JOIN sources ON sources.id = source_id WHERE state = 'active' AND token_digest IN
+"""  # noqa: S608
 # A drain holds the row of its source while it works; calls must not wait for it.
 _FREE = (
     select(Source.id)
@@ -135,6 +114,10 @@ class Notes:
         self.rejections[source_id, status, reason] += 1
         self.at = max(self.at, at)
 
+    def hear(self, source_id: int, at: int) -> None:
+        """Note when an event came."""
+        self.heard[source_id] = max(at, self.heard.get(source_id, 0))
+
     def be_late(self, url_id: int, at: int) -> None:
         """Note a call to a URL that was replaced."""
         self.late[url_id] += 1
@@ -167,10 +150,17 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
     Returns:
         `{digest: (token_digest, url_id, source_id, kind, replaced_at, ends_at, pause, signing)}`.
     """
-    wanted = list(tokens)
-    of = {"token": wanted[0]} if len(wanted) == 1 else {"tokens": wanted}
-    found: list[Row[Any]] = list(connection.execute(_STANDING[len(wanted) == 1, hold], of))
-    return {row.token_digest: row for row in found}
+    wanted = tuple(tokens)
+    statement = _standing(connection.dialect.name, len(wanted), hold)
+    return {row.token_digest: row for row in connection.exec_driver_sql(statement, wanted)}
+
+
+@lru_cache
+def _standing(dialect: str, count: int, hold: bool) -> str:
+    """The driver's statement for so many tokens: layers above it cost more than it takes."""
+    if dialect == "sqlite":
+        return f"{_STANDING} ({', '.join('?' * count)})"
+    return f"{_STANDING} ({', '.join(['%s'] * count)}) {'FOR KEY SHARE OF sources' if hold else ''}"
 
 
 def write(
@@ -196,11 +186,9 @@ def write(
             rows += [(url.source_id, digest, call.received_at, body) for digest, body in call.events]
             if call.is_test:
                 notes.tested[url.source_id] = call.received_at
-    stored: Counter[int] = insert_events(connection, rows) if rows else Counter()
-    if rows:
-        _tally(connection, rows, stored, writer)
-        for source_id, _, received_at, _ in rows:
-            notes.heard[source_id] = max(received_at, notes.heard.get(source_id, 0))
+            if call.events:
+                notes.hear(url.source_id, call.received_at)
+    stored = insert_events(connection, rows, writer) if rows else Counter[int]()
     owed = _write_notes(connection, notes, hurried)
     awake = {url.source_id for url in urls.values() if not url.pause}
     return Written(verdicts, {key: count for key, count in stored.items() if count and key in awake}, owed)
@@ -218,34 +206,6 @@ def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
         notes.reject(url.source_id, *TURNED_AWAY[url.kind], call.received_at)
         return Verdict.FORBIDDEN
     return Verdict.PAUSED if url.pause == "refuse" else Verdict.ACCEPTED
-
-
-def _tally(
-    connection: Connection,
-    rows: list[tuple[int, bytes, int, bytes]],
-    stored: Counter[int],
-    writer: int,
-) -> None:
-    """Count new events and duplicates in the hour of each source's latest call."""
-    came = Counter(row[0] for row in rows)
-    hours: dict[int, int] = {}
-    for source_id, _, received_at, _ in rows:
-        hours[source_id] = max(received_at // MICROS_PER_HOUR * MICROS_PER_HOUR, hours.get(source_id, 0))
-    _add_up(
-        connection,
-        Tally,
-        ("source_id", "hour", "writer"),
-        [
-            {
-                "source_id": source_id,
-                "hour": hours[source_id],
-                "writer": writer,
-                "received": stored[source_id],
-                "duplicates": count - stored[source_id],
-            }
-            for source_id, count in sorted(came.items())
-        ],
-    )
 
 
 def _write_notes(connection: Connection, notes: Notes, hurried: bool) -> Notes:
