@@ -32,6 +32,7 @@ MOST_BYTES = 8 * 1024 * 1024  # in one transaction
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 SHOWN_EVERY = 0.3  # seconds between two transactions that say when a source last heard something
 GATHERING, LONGEST_GATHERING = 0.0001, 0.002  # seconds without another call, and altogether, to wait for more
+MOST = 0.75  # of those who lately came together
 WRITERS = 16  # numbers under which writing processes keep their tallies
 _CONFLICTS = {"40001", "40P01"}  # PostgreSQL: could not serialise, deadlock; both are worth another try
 _TRIES = 3
@@ -194,13 +195,14 @@ class Writer:
             return taken, notes
 
     def _gather(self) -> None:
-        """Wait while more come, for about as many as lately came together, to share one transaction.
+        """Wait while more come, for most of as many as lately came together, to share one transaction.
 
-        Most of those answered by the last one come again at once. Where calls come one by one, nobody waits.
+        Of those answered by the last one most come again at once; the others arrive while this one waits for
+        the disk. Where calls come one by one, nobody waits.
         """
         deadline = time.monotonic() + LONGEST_GATHERING
-        here = 0
-        while here < len(self._waiting) < self._crowd and time.monotonic() < deadline:
+        enough, here = self._crowd * MOST, 0
+        while here < len(self._waiting) < enough and time.monotonic() < deadline:
             here = len(self._waiting)
             time.sleep(GATHERING)
 
