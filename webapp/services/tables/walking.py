@@ -157,13 +157,20 @@ class _Walk:
         scope, (least, most) = self.scope, STRIDES
         if scope.view.sort.kind == JSON and not scope.view.sort.indexed:  # no index to walk along
             return []
-        if self.uncounted and scope.is_looked_through and scope.sample.estimate() <= COUNTED:
-            return []  # all of them will be looked at for their number, so let that be once
         ahead = limit / scope.share(self._is_along_source)
+        if self._is_counted_sooner(4 * ahead):
+            return []
         if scope.fewest <= min(max(ahead, least), GATHERED):
             return []
         stride = int(min(max(4 * ahead, least), most))
         return [stride] if scope.fewest <= GATHERED else [stride, LONGEST]
+
+    def _is_counted_sooner(self, stride: float) -> bool:
+        """Whether fewer rows are looked at for their number than a walk may pass: then that is done once."""
+        scope = self.scope
+        if not self.uncounted or not scope.is_looked_through or scope.sample.estimate() > COUNTED:
+            return False
+        return scope.fewest < stride
 
     @property
     def _is_plain(self) -> bool:
