@@ -31,8 +31,6 @@ MOST_CALLS = 500  # in one transaction
 MOST_BYTES = 8 * 1024 * 1024  # in one transaction
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 SHOWN_EVERY = 0.3  # seconds between two transactions that say when a source last heard something
-GATHERING, LONGEST_GATHERING = 0.0001, 0.002  # seconds without another call, and altogether, to wait for more
-MOST = 0.75  # of those who lately came together
 WRITERS = 16  # numbers under which writing processes keep their tallies
 _CONFLICTS = {"40001", "40P01"}  # PostgreSQL: could not serialise, deadlock; both are worth another try
 _TRIES = 3
@@ -103,7 +101,6 @@ class Writer:
         self._notes_from = 0.0
         self._busy_since = 0.0
         self._shown_at = -SHOWN_EVERY
-        self._crowd = 1
         self._closing = False
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -180,8 +177,6 @@ class Writer:
                 if pause is not None and pause <= 0:
                     break
                 self._changed.wait(pause)
-        self._gather()
-        with self._changed:
             taken: list[_Waiting] = []
             size = 0
             while self._waiting and len(taken) < MOST_CALLS and (not taken or size < MOST_BYTES):
@@ -191,20 +186,7 @@ class Writer:
                     taken.append(waiting)
                     size += waiting.size
             notes, self._notes = self._notes, Notes()
-            self._crowd = max(len(taken), self._crowd - 1)
             return taken, notes
-
-    def _gather(self) -> None:
-        """Wait while more come, for most of as many as lately came together, to share one transaction.
-
-        Of those answered by the last one most come again at once; the others arrive while this one waits for
-        the disk. Where calls come one by one, nobody waits.
-        """
-        deadline = time.monotonic() + LONGEST_GATHERING
-        enough, here = self._crowd * MOST, 0
-        while here < len(self._waiting) < enough and time.monotonic() < deadline:
-            here = len(self._waiting)
-            time.sleep(GATHERING)
 
     def _write(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
         try:

@@ -3,17 +3,12 @@
 Spread over processors, each turn at Python's lock wakes another processor up, which takes longer than what
 the turn is for: gathered, the same machine acknowledges about half as many calls again. Who makes a page
 keeps all processors: its queries and hashes let go of that lock, and run side by side.
-
-Gathered threads leave the processor to each other, too. A thread that is woken usually takes it from the one
-that woke it, only to find that one holding Python's lock, and gives it back; the system's policy for batches
-has it wait for its turn instead.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
 
 
 class Threads:
@@ -27,7 +22,7 @@ class Threads:
         self._own = threading.local()
 
     def gather(self) -> None:
-        """Run where the others run that store calls, in turns. So does a thread that is started meanwhile."""
+        """Run where the others run that store calls. A thread that is started meanwhile does so too."""
         self._move(self._one)
 
     def spread(self) -> None:
@@ -42,7 +37,3 @@ class Threads:
             os.sched_setaffinity(0, processors)
         except OSError:  # forbidden here, or these processors were taken away meanwhile
             self._one = set()
-            return
-        policy = os.SCHED_BATCH if processors is self._one else os.SCHED_OTHER
-        with suppress(OSError):  # forbidden here; it is quicker with it, and works without
-            os.sched_setscheduler(0, policy, os.sched_param(0))
