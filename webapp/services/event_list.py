@@ -119,7 +119,8 @@ def parked(source: Any) -> ColumnElement[bool]:
     return _in_state(source, PARKED)
 
 
-def _pending(source: Any) -> ColumnElement[bool]:
+def pending(source: Any) -> ColumnElement[bool]:
+    """Which events of a source, or of the row of `Source`, wait to be processed, said as `parked` is."""
     return _in_state(source, PENDING)
 
 
@@ -127,7 +128,7 @@ def _in_state(source: Any, state: int) -> ColumnElement[bool]:
     return and_(Event.source_id == source.id, Event.state == literal_column(str(state)))
 
 
-_PLACES = {"parked": parked, "pending": _pending}
+_PLACES = {"parked": parked, "pending": pending}
 """Outcomes that have an index of their own."""
 
 
@@ -153,12 +154,14 @@ def page(
     if after is not None or before is not None:
         place &= Event.id > after if after is not None else Event.id < before
     order = Event.id.desc() if after is None else Event.id
-    which = (place, *_conditions(session, source, asked))
-    query = select(*_COLUMNS).where(*which).order_by(order).limit(PAGE + 1)
-    if asked.outcome in _PLACES:
-        rows = list(connection.execute(query))
+    conditions = _conditions(session, source, asked)
+    query = select(*_COLUMNS).where(place, *conditions).order_by(order).limit(PAGE + 1)
+    if conditions and not asked.search:  # no index leads to them
+        rows = _filled(
+            connection, query, select(Event.id).where(place).order_by(order), newer=after is not None
+        )
     else:
-        rows = _filled(connection, query, select(Event.id).where(place).order_by(order))
+        rows = list(connection.execute(query))
     more, rows = len(rows) > PAGE, rows[:PAGE]
     if after is not None:
         rows.reverse()
@@ -171,15 +174,14 @@ def page(
     )
 
 
-def _filled(connection: Connection, query: Any, ids: Select[int]) -> list[Any]:
+def _filled(connection: Connection, query: Any, ids: Select[int], *, newer: bool) -> list[Any]:
     """The rows of a query, from the nearest events where these fill the page.
 
     PostgreSQL, asked for all, may join every event to every person for the fifty that it returns.
     """
-    ends = [connection.scalar(ids.offset(n).limit(1)) for n in (0, NEAR)]
-    known = sorted(each for each in ends if each is not None)
-    if len(known) == len(ends):
-        near = list(connection.execute(query.where(Event.id.between(known[0], known[1]))))
+    end = connection.scalar(ids.offset(NEAR).limit(1))
+    if end is not None:
+        near = list(connection.execute(query.where(Event.id <= end if newer else Event.id >= end)))
         if len(near) > PAGE:
             return near
     return list(connection.execute(query))

@@ -33,6 +33,8 @@ TONES = {
     "parked": "failing",
 }
 GROUP_TYPES = ("group", "Send Customer")
+NAMED = or_(Person.user_id.is_not(None), Person.email.is_not(None))
+"""The condition that a person told enough to be a contact."""
 KEPT = "kept until they tell a user id or an e-mail"
 NOT_YET = "kept; a re-sync of the source brings it into the tables"
 
@@ -70,7 +72,7 @@ def waiting(source: Source) -> Any:
         Person.generation == source.generation,
         true() if source.applied_policy == "company" else false(),
         Person.company.is_(None),
-        or_(Person.user_id.is_not(None), Person.email.is_not(None)),
+        NAMED,
     )
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from webapp.models import Contact, DataSourceCustomer, Event, Person, Source, Sync, Tally, now
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.models.sync import OPEN
-from webapp.services import event_list
+from webapp.services import event_list, outcomes
 from webapp.services.counting import EXACT, Count, about
 
 KINDS = {"segment": "Segment", "billing": "Billing system"}
@@ -68,9 +68,9 @@ def every(session: Session, most: int = EXACT) -> list[Summary]:
     return _summaries(session, session.scalars(ordered).all(), most)
 
 
-def of(session: Session, source: Source, most: int = EXACT) -> Summary:
+def of(session: Session, source: Source) -> Summary:
     """One source, as `every` tells it."""
-    return _summaries(session, [source], most)[0]
+    return _summaries(session, [source], EXACT)[0]
 
 
 def status(source: Source, sync: Sync | None) -> tuple[str, str]:
@@ -144,7 +144,7 @@ _COUNTED = {
         lambda source: and_(
             Person.source_id == source.id, Person.generation == source.generation, Person.company.is_(None)
         ),
-        which=or_(Person.user_id.is_not(None), Person.email.is_not(None)),
+        which=outcomes.NAMED,
         has=lambda source: source.applied_policy == "company",
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal_column, select
+from sqlalchemy import Connection, Row, func, select
 
 from webapp.config import Settings
 from webapp.models import Event, Import, Source, Sync, User, WebhookUrl, now
@@ -28,12 +28,12 @@ def pending_events(connection: Connection) -> Iterator[Finding]:
     """Whether events are folded soon after they came."""
     count, at, late = 0, now(), False
     for source in _sources(connection):
-        waits = (Event.source_id == source.id, Event.state == literal_column(str(PENDING)))
-        number = connection.scalar(select(func.count()).select_from(Event).where(*waits)) or 0
+        waits = event_list.pending(source)
+        number = connection.scalar(select(func.count()).select_from(Event).where(waits)) or 0
         if not number:
             continue
         count += number
-        oldest = connection.scalar(select(Event.received_at).where(*waits).order_by(Event.id).limit(1))
+        oldest = connection.scalar(select(Event.received_at).where(waits).order_by(Event.id).limit(1))
         age = at - (oldest or at)
         if source.pause:
             said = f"{source.name} is paused, with {_events(number)} waiting."

@@ -13,7 +13,7 @@ from webapp.services import counting, visibility
 from webapp.services.counting import EXACT, Count
 from webapp.services.tables.columns import Table
 from webapp.services.tables.cursor import Cursor, Key
-from webapp.services.tables.scope import CERTAIN, Scope
+from webapp.services.tables.scope import Scope
 from webapp.services.tables.walking import walk
 
 Record = dict[str, Any]
@@ -74,12 +74,12 @@ def counted(scope: Scope, page: Page | None = None) -> Count:
     if page is not None and page.total is not None:
         return Count(page.total)
     model, found = scope.view.table.model, scope.sample
+    if scope.is_told_by_sample:
+        return Count(counting.rounded(round(found.estimate())), exact=False)
     if scope.is_looked_through:
         number = counting.number(scope.connection, select(model.id).where(scope.gathered), EXACT)
         if number <= EXACT:
             return Count(number)
-    elif found.hits[0] >= CERTAIN and found.estimate() > 2 * EXACT:
-        return Count(counting.rounded(round(found.estimate())), exact=False)
     least = len(page.records) + 1 if page else 0
     return counting.about(scope.connection, model, scope.sifted, least, known=found)
 

@@ -124,13 +124,17 @@ class Scope:
         """About how many rows the best way leads to; without any, endlessly many."""
         return min((number for number, _ in self.passable), default=inf)
 
-    @cached_property
+    @property
+    def is_told_by_sample(self) -> bool:
+        """Whether the sample alone says about how many rows there are."""
+        return self.sample.hits[0] >= CERTAIN and self.sample.estimate() > 2 * counting.EXACT
+
+    @property
     def is_looked_through(self) -> bool:
         """Whether all that the best way leads to is looked at for the number of rows."""
-        found = self.sample
-        if found.hits[0] >= CERTAIN and found.estimate() > 2 * counting.EXACT:
+        if self.is_told_by_sample:
             return False
-        return min(self.fewest, found.rows * found.weight) <= counting.LOOKED_AT
+        return min(self.fewest, self.sample.rows * self.sample.weight) <= counting.LOOKED_AT
 
     def share(self, of_source: bool) -> float:
         """About which part of the rows, of all or of the source, are this view's; never 0."""
