@@ -144,4 +144,6 @@ def test_tied_identifiers_are_found_by_their_index(engine: Engine, settings: Set
     with engine.connect() as connection:
         for statement, parameters in said:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            assert all(row.detail.count("=?") == 3 for row in plan), plan
+            found = [row.detail for row in plan if "identifiers" in row.detail]
+            assert found
+            assert all(detail.count("=?") == 3 for detail in found), plan

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import chain, islice
+from functools import cache, lru_cache
+from itertools import accumulate, chain, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
     Connection,
+    LargeBinary,
     Row,
+    Select,
     Table,
     Text,
     TextClause,
     any_,
     bindparam,
     delete,
+    func,
     select,
     text,
     type_coerce,
@@ -29,14 +32,13 @@ from sqlalchemy.types import NULLTYPE
 from webapp.database import json_dumps
 from webapp.services.arrays import Packed, pack
 
-# Values in one `IN (...)`; well under SQLite's limit of variables in a statement.
 CHUNK = 2048
-STEP = 256
-"""Of more values than these a statement of SQLite has a multiple of so many."""
+"""Values that one statement looks for."""
 PART = 1000
 """Rows that PostgreSQL is given to write at once."""
 Item = TypeVar("Item")
 _WANTED: Any = bindparam("wanted", type_=NULLTYPE)
+_SPAN = 32  # bits of the length of a value among bytes
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
@@ -46,33 +48,61 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
         yield chunk
 
 
-def select_in(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> list[Row[Any]]:
-    """The rows of a query whose column is one of many values, in few statements."""
+def select_in(
+    connection: Connection, statement: Any, column: Any, values: Iterable[Any], **given: Any
+) -> list[Row[Any]]:
+    """The rows of a query whose column is one of many values, in few statements.
+
+    Args:
+        statement: a constant, so that it is put together once: that takes longer than to run it.
+        column: of the model.
+        values: any number, in any order.
+        given: the statement's own parameters.
+    """
     rows: list[Row[Any]] = []
-    for result in _executed(connection, statement, column, values):
+    for result in _executed(connection, statement, column, values, given):
         rows.extend(result.all())
     return rows
 
 
-def _executed(connection: Connection, statement: Any, column: Any, values: Iterable[Any]) -> Iterator[Any]:
-    # An array is one value, so PostgreSQL plans the statement once, however many there are.
-    is_array = connection.dialect.name == "postgresql"
-    wanted = column == any_(_WANTED) if is_array else column.in_(bindparam("wanted", expanding=True))
-    statement = statement.where(wanted)
+def _executed(
+    connection: Connection, statement: Any, column: Any, values: Iterable[Any], given: Mapping[str, Any]
+) -> Iterator[Any]:
+    dialect = connection.dialect.name
+    narrowed, told = _narrowed(statement, column, dialect), _TOLD[dialect]
     for chunk in chunks(sorted(set(values))):
-        told = pack(column.type, chunk) if is_array else _filled(chunk)
-        yield connection.execute(statement, {"wanted": told})
+        yield connection.execute(narrowed, {**told(column.type, chunk), **given})
 
 
-def _filled(values: list[Any]) -> list[Any]:
-    """The same values, the last one again and again up to one of few lengths.
+@lru_cache(maxsize=512)
+def _narrowed(statement: Any, column: Any, dialect: str) -> Any:
+    """The statement for rows whose column is one of `wanted`: one parameter, however many values."""
+    if dialect == "postgresql":
+        return statement.where(column == any_(_WANTED))
+    return statement.where(column.in_(_unpacked(column)))
 
-    For SQLite each length is a statement of its own, and its driver keeps the last 128 of them prepared: with
-    thousands of values each, they took some 10 MiB, and hardly one was ever asked again.
-    """
-    length = len(values)
-    wanted = 1 << (length - 1).bit_length() if length <= STEP else -(-length // STEP) * STEP
-    return values + values[-1:] * (wanted - length)
+
+def _unpacked(column: Any) -> Select[Any]:
+    """SQLite's way to have many values of one parameter: a JSON list; bytes lie one behind the other."""
+    value = func.json_each(_WANTED).table_valued("value").c.value
+    if not isinstance(column.type, LargeBinary):
+        return select(value)
+    begin, length = value.op(">>")(_SPAN) + 1, value.op("&")((1 << _SPAN) - 1)
+    return select(func.substr(bindparam("bytes", type_=LargeBinary()), begin, length))
+
+
+def _as_json(type_: Any, values: Sequence[Any]) -> dict[str, Any]:
+    if not isinstance(type_, LargeBinary):
+        return {"wanted": json_dumps(values)}
+    ends = accumulate(map(len, values))
+    spans = [(end - len(value)) << _SPAN | len(value) for value, end in zip(values, ends, strict=True)]
+    return {"wanted": json_dumps(spans), "bytes": b"".join(values)}
+
+
+_TOLD: dict[str, Callable[[Any, Sequence[Any]], dict[str, Any]]] = {
+    "postgresql": lambda type_, values: {"wanted": pack(type_, values)},
+    "sqlite": _as_json,
+}
 
 
 def upsert(
@@ -147,13 +177,11 @@ def _update_changed(
 ) -> list[dict[str, Any]]:
     """Update those rows that are there already, where they differ; the rows that are not there."""
     table: Table = model.__table__
-    documents = {c.name for c in table.c if isinstance(c.type, JSON)}
-    compared = [name for name in rows[0] if name != key and name not in keep]
-    # As text: to Python `true` and 1 are the same, and they are not.
-    told = [type_coerce(table.c[name], Text) if name in documents else table.c[name] for name in compared]
-    query = select(table.c[key], *told)
+    documents = _documents(model)
+    compared = tuple(name for name in rows[0] if name != key and name not in keep)
+    query, column = _compared(model, key, compared), table.c[key]
     known: dict[str, Sequence[Any]] = {
-        row[0]: row[1:] for row in select_in(connection, query, table.c[key], [row[key] for row in rows])
+        row[0]: row[1:] for row in select_in(connection, query, column, [row[key] for row in rows])
     }
     new: list[dict[str, Any]] = []
     changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -170,6 +198,21 @@ def _update_changed(
         values = _as_tuples(model, (*names, key), some)
         connection.exec_driver_sql(_update(model, names, key), values)
     return new
+
+
+@lru_cache(maxsize=64)
+def _compared(model: Any, key: str, names: tuple[str, ...]) -> Select[Any]:
+    """The columns of a key, and those of some names; documents as text: to Python `true` and 1 are the same,
+    and they are not."""
+    columns, documents = model.__table__.c, _documents(model)
+    told = [type_coerce(columns[name], Text) if name in documents else columns[name] for name in names]
+    return select(columns[key], *told)
+
+
+@cache
+def _documents(model: Any) -> frozenset[str]:
+    """The names of the columns that hold JSON."""
+    return frozenset(c.name for c in model.__table__.c if isinstance(c.type, JSON))
 
 
 def _as_text(document: Any) -> str | None:
@@ -198,7 +241,7 @@ def _upsert_arrays(
     table: Table = model.__table__
     changed = [c for c in columns if c not in key and c not in keep]
     compared = [c for c in changed if c != moment]
-    documents = {c.name for c in table.c if isinstance(c.type, JSON)}
+    documents = _documents(model)
     before, after = (
         ", ".join(f"{of}.{c}::text" if c in documents else f"{of}.{c}" for c in compared)
         for of in (table.name, "excluded")
@@ -250,8 +293,7 @@ def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, An
 
 def _as_tuples(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
     values = list(map(itemgetter(*columns), rows))
-    documents = [n for n, name in enumerate(columns) if isinstance(model.__table__.c[name].type, JSON)]
-    for n in documents:
+    for n in (n for n, name in enumerate(columns) if name in _documents(model)):
         values = [(*v[:n], _as_text(v[n]), *v[n + 1 :]) for v in values]
     return values
 
@@ -262,4 +304,10 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:
     """Delete the rows whose column is one of many values; how many went."""
-    return sum(result.rowcount for result in _executed(connection, delete(model.__table__), column, values))
+    done = _executed(connection, _delete(model), column, values, {})
+    return sum(result.rowcount for result in done)
+
+
+@cache
+def _delete(model: Any) -> Any:
+    return delete(model.__table__)
