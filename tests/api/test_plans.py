@@ -15,7 +15,9 @@ from webapp.database import begin
 from webapp.services import listing
 from webapp.services.listing import Wanted
 
-READS_ALL = re.compile(r"Seq Scan on (customers|contacts|data_source_customers)|SCAN \w+\b(?! USING| VIRTUAL)")
+READS_ALL = re.compile(
+    r"Seq Scan on (customers|contacts|data_source_customers)|SCAN \w+\b(?! USING| VIRTUAL)"
+)
 SORTS = re.compile(r"Sort Key|USE TEMP B-TREE FOR ORDER BY")
 
 
