@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from webapp.domain.composing import (
     CUSTOMER_VALUES,
@@ -27,6 +27,13 @@ from webapp.services import revenue
 from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import searchable
 
+_CUSTOMERS = select(Customer.__table__)
+_BEHIND = select(DataSourceCustomer.__table__)
+_EDITS = select(Edit.origin_uuid, Edit.fields).where(Edit.entity == bindparam("entity"))
+_IGNORED = select(CustomAttribute.key).where(
+    CustomAttribute.ignored, CustomAttribute.entity == bindparam("entity")
+)
+
 
 def compose(
     connection: Connection, customer_ids: Iterable[int], contacts: Mapping[int, int] | None = None
@@ -47,7 +54,7 @@ def compose(
     numbers = contacts or {}
     moment = now()
     changed = []
-    for row in select_in(connection, select(Customer.__table__), Customer.id, behind):
+    for row in select_in(connection, _CUSTOMERS, Customer.id, behind):
         columns = _columns(behind[row.id], edits, paid, moment)
         columns["contacts"] = numbers.get(row.id, row.contacts)
         if not all(alike(getattr(row, name), value) for name, value in columns.items()):
@@ -58,8 +65,7 @@ def compose(
 def behind_customers(connection: Connection, customer_ids: Iterable[int]) -> dict[int, list[Any]]:
     """The data source customers of some customers, as rows."""
     behind: dict[int, list[Any]] = {}
-    query = select(DataSourceCustomer.__table__)
-    for row in select_in(connection, query, DataSourceCustomer.customer_id, customer_ids):
+    for row in select_in(connection, _BEHIND, DataSourceCustomer.customer_id, customer_ids):
         behind.setdefault(row.customer_id, []).append(row)
     return behind
 
@@ -69,17 +75,15 @@ def edits_of(connection: Connection, entity: str, origins: Iterable[str]) -> dic
 
     Of persons that became one all that was set stands; of the same field what was set last, and all tags.
     """
-    query = select(Edit.origin_uuid, Edit.fields).where(Edit.entity == entity)
     found: dict[str, list[Fields]] = {}
-    for row in select_in(connection, query, Edit.origin_uuid, origins):
+    for row in select_in(connection, _EDITS, Edit.origin_uuid, origins, entity=entity):
         found.setdefault(row.origin_uuid, []).append(row.fields)
     return {origin: said[0] if len(said) == 1 else joined(said) for origin, said in found.items()}
 
 
 def ignored_keys(connection: Connection, entity: str) -> frozenset[str]:
     """Custom attributes of customers or contacts that are not imported."""
-    query = select(CustomAttribute.key).where(CustomAttribute.ignored, CustomAttribute.entity == entity)
-    return frozenset(connection.scalars(query))
+    return frozenset(connection.scalars(_IGNORED, {"entity": entity}))
 
 
 def tellers_of(rows: Iterable[Any]) -> list[Teller]:

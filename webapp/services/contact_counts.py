@@ -16,6 +16,18 @@ _ADD = text(
     "WHERE customers.id = told.id"
 )
 
+_ADD_ONE = (
+    update(Customer)
+    .where(Customer.id == bindparam("of"))
+    .values(contacts=Customer.contacts + bindparam("change"))
+)
+_SHOWN = (
+    select(Contact.customer_id, func.count().label("number"))
+    .where(Contact.within_id.is_(None))
+    .group_by(Contact.customer_id)
+)
+_COUNTS = select(Customer.id, Customer.contacts)
+
 
 def add(connection: Connection, changes: Mapping[int, int], moment: int) -> None:
     """Add to the numbers of some customers.
@@ -27,14 +39,13 @@ def add(connection: Connection, changes: Mapping[int, int], moment: int) -> None
     ids = sorted(id for id, change in changes.items() if change)
     if not ids:
         return
-    table = Customer.__table__
     if connection.dialect.name == "postgresql":
+        table = Customer.__table__
         added = pack(table.c.contacts.type, [changes[id] for id in ids])
         connection.execute(_ADD, {"ids": pack(table.c.id.type, ids), "changes": added, "moment": moment})
         return
-    more = {"contacts": table.c.contacts + bindparam("b_change"), "updated_at": moment}
-    rows = [{"b_id": id, "b_change": changes[id]} for id in ids]
-    connection.execute(update(Customer).where(table.c.id == bindparam("b_id")).values(more), rows)
+    rows = [{"of": id, "change": changes[id], "updated_at": moment} for id in ids]
+    connection.execute(_ADD_ONE, rows)
 
 
 def moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[int, int]:
@@ -59,15 +70,14 @@ def moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[int, int]
 def of(connection: Connection, customer_ids: Iterable[int]) -> dict[int, int]:
     """How many contacts some customers have, counted. Those that stand within another one are not shown."""
     ids = set(customer_ids)
-    shown = select(Contact.customer_id, func.count().label("number")).where(Contact.within_id.is_(None))
-    rows = select_in(connection, shown.group_by(Contact.customer_id), Contact.customer_id, ids)
+    rows = select_in(connection, _SHOWN, Contact.customer_id, ids)
     return dict.fromkeys(ids, 0) | {row.customer_id: row.number for row in rows}
 
 
 def again(connection: Connection, customer_ids: Iterable[int]) -> None:
     """Count the contacts of some customers anew."""
     number = of(connection, customer_ids)
-    said = select_in(connection, select(Customer.id, Customer.contacts), Customer.id, number)
+    said = select_in(connection, _COUNTS, Customer.id, number)
     wrong = [row for row in said if row.contacts != number[row.id]]
     fresh = [{"id": row.id, "contacts": number[row.id], "updated_at": now()} for row in wrong]
     update_by_id(connection, Customer, fresh)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select
 
 from webapp.models import Decision, now
 from webapp.models.merging import APART, MERGE
@@ -15,6 +15,9 @@ from webapp.services.rows import select_in
 
 Pair = tuple[str, str]
 _ENDS = ("primary", "other")
+_DECIDED = select(Decision.__table__).where(
+    Decision.entity == bindparam("entity"), Decision.kind == bindparam("kind")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,11 @@ def about(connection: Connection, entity: str, origins: Iterable[str], kind: str
 
 
 def _about(connection: Connection, entity: str, kind: str, origins: Iterable[str]) -> list[Any]:
-    query = select(Decision.__table__).where(Decision.entity == entity, Decision.kind == kind)
     wanted = sorted(origins)
     return [
         row
         for end in (Decision.primary_now, Decision.other_now)
-        for row in select_in(connection, query, end, wanted)
+        for row in select_in(connection, _DECIDED, end, wanted, entity=entity, kind=kind)
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from webapp.models import Decision, Edit, Identifier, Note, Source
 from webapp.services.rows import select_in, update_by_id
@@ -21,12 +21,19 @@ _FOLLOWING: tuple[tuple[Any, str, str, str, str], ...] = (
     (Edit, "said_of", "said_key", "origin_uuid", "source_id"),
     (Note, "said_of", "said_key", "origin_uuid", "source_id"),
 )
+_ANYTHING = select(
+    or_(
+        *(
+            select(model.id).where(getattr(model, source) == bindparam("source")).exists()
+            for model, *_, source in _FOLLOWING
+        )
+    )
+)
 
 
 def is_anything_kept(connection: Connection, source_id: int) -> bool:
     """Whether anything was ever decided about records of a source or written on them; one look."""
-    kept = [select(m.id).where(getattr(m, source) == source_id).exists() for m, *_, source in _FOLLOWING]
-    return bool(connection.scalar(select(or_(*kept))))
+    return bool(connection.scalar(_ANYTHING, {"source": source_id}))
 
 
 def follow(connection: Connection, source_id: int, persons: Iterable[str]) -> set[str]:

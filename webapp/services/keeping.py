@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from webapp.models import Contact, DataSourceCustomer, Edit, now
 from webapp.services import contact_counts, decisions, following
@@ -14,6 +14,11 @@ from webapp.services.composing_contacts import compose_contacts
 from webapp.services.merging import settle
 from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import Stood
+
+_WITHIN = select(Contact.id, Contact.uuid, Contact.customer_id)
+_EDITED = select(Edit.origin_uuid).where(Edit.entity == bindparam("entity"))
+_BEHIND = select(DataSourceCustomer.customer_id)
+_UNDER = select(Contact.customer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,7 @@ def catch_up(model: Any, connection: Connection, sync: Any, source: Any, limit: 
 
 def release(connection: Connection, contact_ids: Iterable[int]) -> set[str]:
     """Before contacts go: those within them stand for themselves again; their uuids."""
-    query = select(Contact.id, Contact.uuid, Contact.customer_id)
-    rows = select_in(connection, query, Contact.within_id, contact_ids)
+    rows = select_in(connection, _WITHIN, Contact.within_id, contact_ids)
     if rows:
         moment = now()
         alone = [{"id": row.id, "within_id": None, "updated_at": moment} for row in rows]
@@ -93,14 +97,13 @@ def _decided(connection: Connection, uuids: Iterable[str]) -> set[str]:
 
 
 def _edited(connection: Connection, entity: str, origins: Iterable[str]) -> set[str]:
-    query = select(Edit.origin_uuid).where(Edit.entity == entity)
-    return {row.origin_uuid for row in select_in(connection, query, Edit.origin_uuid, origins)}
+    rows = select_in(connection, _EDITED, Edit.origin_uuid, origins, entity=entity)
+    return {row.origin_uuid for row in rows}
 
 
 def _stood_behind(connection: Connection, origins: Iterable[str]) -> set[int]:
-    query = select(DataSourceCustomer.customer_id)
-    return {row[0] for row in select_in(connection, query, DataSourceCustomer.origin_uuid, origins)}
+    return {row[0] for row in select_in(connection, _BEHIND, DataSourceCustomer.origin_uuid, origins)}
 
 
 def _under(connection: Connection, uuids: Iterable[str]) -> set[int]:
-    return {row[0] for row in select_in(connection, select(Contact.customer_id), Contact.uuid, uuids)}
+    return {row[0] for row in select_in(connection, _UNDER, Contact.uuid, uuids)}

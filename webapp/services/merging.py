@@ -19,7 +19,7 @@ from webapp.services.arrays import pack
 from webapp.services.composing import compose
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.rows import delete_in, select_in, update_by_id
-from webapp.services.standing import customer_row, customer_uuids, step_down
+from webapp.services.standing import CUSTOMER_IDS, customer_row, customer_uuids, step_down
 
 Pair = tuple[str, str]
 _MOVE = text(
@@ -27,6 +27,15 @@ _MOVE = text(
     "FROM unnest(CAST(:came_from AS BIGINT[]), CAST(:origins AS TEXT[]), CAST(:goes_to AS BIGINT[])) "
     "AS told (came_from, origin, goes_to) "
     "WHERE contacts.customer_id = told.came_from AND contacts.origin_uuid = told.origin"
+)
+
+
+_BEHIND = select(DataSourceCustomer.__table__)
+_STANDS = select(DataSourceCustomer.customer_id).distinct()
+_MOVE_ONE = (
+    update(Contact)
+    .where(Contact.customer_id == bindparam("came_from"), Contact.origin_uuid == bindparam("origin"))
+    .values(customer_id=bindparam("goes_to"), updated_at=bindparam("moment"))
 )
 
 
@@ -84,7 +93,6 @@ def _around(
     Returns:
         Their rows by origin, and what was decided, as (primary, other).
     """
-    query = select(DataSourceCustomer.__table__)
     rows: dict[str, Any] = {}
     pairs: set[Pair] = set()
     asked, seen = set[str](), set[int]()
@@ -93,10 +101,10 @@ def _around(
         reached, found = decisions.reached(connection, "customer", fresh) if fresh else (set[str](), set())
         pairs |= found
         asked |= reached
-        here = select_in(connection, query, DataSourceCustomer.origin_uuid, reached - rows.keys())
+        here = select_in(connection, _BEHIND, DataSourceCustomer.origin_uuid, reached - rows.keys())
         ids = (ids | {row.customer_id for row in here}) - seen
         seen |= ids
-        here += select_in(connection, query, DataSourceCustomer.customer_id, ids)
+        here += select_in(connection, _BEHIND, DataSourceCustomer.customer_id, ids)
         rows |= {row.origin_uuid: row for row in here}
         fresh, ids = rows.keys() - asked, set()
     return rows, pairs
@@ -127,8 +135,7 @@ def teller_of(row: Any, behind_others: set[str]) -> Teller:
 
 
 def _stands(connection: Connection, ids: Iterable[int]) -> list[int]:
-    query = select(DataSourceCustomer.customer_id).distinct()
-    return [row[0] for row in select_in(connection, query, DataSourceCustomer.customer_id, ids)]
+    return [row[0] for row in select_in(connection, _STANDS, DataSourceCustomer.customer_id, ids)]
 
 
 def _move(connection: Connection, wanted: Sequence[Sequence[Any]]) -> set[int]:
@@ -168,11 +175,10 @@ def _move_contacts(connection: Connection, moved: Sequence[tuple[int, str, int]]
         told["origins"] = pack(Contact.__table__.c.origin_uuid.type, origins)
         connection.execute(_MOVE, told)
     elif moved:
-        table = Contact.__table__
-        theirs = (table.c.customer_id == bindparam("b_from")) & (table.c.origin_uuid == bindparam("b_origin"))
-        rows = [{"b_from": id, "b_origin": origin, "b_to": to} for id, origin, to in moved]
-        there = {"customer_id": bindparam("b_to"), "updated_at": moment}
-        connection.execute(update(Contact).where(theirs).values(there), rows)
+        rows = [
+            {"came_from": id, "origin": origin, "goes_to": to, "moment": moment} for id, origin, to in moved
+        ]
+        connection.execute(_MOVE_ONE, rows)
 
 
 def _customers(connection: Connection, leaders: Sequence[Any]) -> dict[str, int]:
@@ -188,8 +194,7 @@ def _customers(connection: Connection, leaders: Sequence[Any]) -> dict[str, int]
 
 
 def _ids(connection: Connection, uuids: Iterable[str]) -> dict[str, int]:
-    query = select(Customer.uuid, Customer.id)
-    return {row.uuid: row.id for row in select_in(connection, query, Customer.uuid, uuids)}
+    return {row.uuid: row.id for row in select_in(connection, CUSTOMER_IDS, Customer.uuid, uuids)}
 
 
 def _first_row(uuid: str, row: Any, moment: int) -> dict[str, Any]:

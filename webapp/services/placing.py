@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from webapp.domain import policy
 from webapp.domain.fold import Told
@@ -19,6 +19,14 @@ from webapp.services.keeping import Touched
 from webapp.services.merging import leave
 from webapp.services.rows import delete_in, select_in
 from webapp.services.standing import Standing, Stood, stand, whereabouts
+
+_COMPANY = select(Company.key, Company.uuid).where(
+    Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
+)
+_THERE = select(
+    *(Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.company),
+    *(Contact.within_id, Contact.own, Contact.updated_at, Customer.composed),
+).join(Customer, Customer.id == Contact.customer_id)
 
 
 @dataclass(slots=True, frozen=True)
@@ -117,10 +125,8 @@ class Placing:
         return plan
 
     def _company_uuids(self, keys: set[bytes]) -> dict[bytes, str]:
-        query = select(Company.key, Company.uuid).where(
-            Company.source_id == self.source_id, Company.generation == self.generation
-        )
-        return {row.key: row.uuid for row in select_in(self.connection, query, Company.key, keys)}
+        where = {"source": self.source_id, "generation": self.generation}
+        return {row.key: row.uuid for row in select_in(self.connection, _COMPANY, Company.key, keys, **where)}
 
     def _write_customers(self, plan: _Plan, there: Mapping[str, Any], placed: Placed) -> Stood:
         # A new customer is written with its contacts counted: to add them later would write its row, with
@@ -168,12 +174,7 @@ class Placing:
 
     def _there(self, uuids: Iterable[str]) -> list[Any]:
         """The contacts that are there, and whether their customers are more than one source's word."""
-        columns = (
-            *(Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.company),
-            *(Contact.within_id, Contact.own, Contact.updated_at, Customer.composed),
-        )
-        query = select(*columns).join(Customer, Customer.id == Contact.customer_id)
-        return select_in(self.connection, query, Contact.uuid, uuids)
+        return select_in(self.connection, _THERE, Contact.uuid, uuids)
 
     def _contact_row(self, person: Person, origin: str, ids: Mapping[str, int]) -> dict[str, Any]:
         place = {"uuid": person.uuid, "source_id": self.source_id, "company": person.company}

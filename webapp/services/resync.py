@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select, update
 
 from webapp.config import Settings
 from webapp.domain.fold import unpack
@@ -29,6 +30,17 @@ BEGUN_AGAIN = ("companies", "persons")
 """Phases of an earlier release, which went through both apart: work that is in one of them begins again."""
 _BACK = "back "
 PLACED = (Customer, DataSourceCustomer, Contact)
+
+_SOURCE = select(Source.__table__).where(Source.id == bindparam("source"))
+_SYNC = update(Sync).where(Sync.id == bindparam("of"))
+_PAGE = (
+    select(Person)
+    .where(Person.source_id == bindparam("source"), Person.generation == bindparam("generation"))
+    .where(Person.id > bindparam("after"))
+    .order_by(Person.id)
+)
+_PAGE_OF_IDS = _PAGE.with_only_columns(Person.id).limit(bindparam("most")).subquery()
+_END = select(func.max(_PAGE_OF_IDS.c.id), func.count()).select_from(_PAGE_OF_IDS)
 
 
 def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
@@ -50,8 +62,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     page = PAGES[name]
     last, count = page(connection, sync, _source(connection, sync), limit)
     if count:
-        move = {"cursor": last, "done": sync.done + count}
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(**move))
+        _note(connection, sync, cursor=last, done=sync.done + count)
         return count
     if page is attached:
         return _enter(connection, sync, back + UNATTACHED)
@@ -60,7 +71,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
 
 
 def _enter(connection: Connection, sync: Any, phase: str, **more: int) -> int:
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase, cursor=0, **more))
+    _note(connection, sync, phase=phase, cursor=0, **more)
     return 0
 
 
@@ -92,16 +103,14 @@ def attached(connection: Connection, sync: Any, source: Any, limit: int) -> tupl
     page = walking.stretch(connection, sync, source, _is_no_contact(source.applied_policy), limit)
     if page.count:
         _place_persons(connection, sync, source, page.persons, page.companies)
-        phase = walking.phase_at(sync, page)
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase))
+        _note(connection, sync, phase=walking.phase_at(sync, page))
     return page.company_id, page.count
 
 
 def unattached(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
     """Place the next page of persons without a company: the last id and how many there were."""
-    columns = (Person.id, Person.uuid, _is_no_contact(source.applied_policy))
-    query = _pages(Person, source, sync).with_only_columns(*columns).where(Person.company.is_(None))
-    rows = connection.execute(query.limit(limit)).all()
+    page = _of(source, sync) | {"most": limit}
+    rows = connection.execute(_unattached(source.applied_policy), page).all()
     _place_persons(connection, sync, source, rows)
     return (rows[-1].id if rows else 0), len(rows)
 
@@ -113,19 +122,29 @@ def misplaced(connection: Connection, sync: Any, source: Any, limit: int) -> tup
     Only who is attached to no company has another place under another policy, so hardly anybody is looked at
     more closely, and who goes is not looked at at all.
     """
-    ids = _pages(Person, source, sync).with_only_columns(Person.id)
-    page = ids.limit(limit).subquery()
-    last, count = connection.execute(select(func.max(page.c.id), func.count()).select_from(page)).one()
+    page = _of(source, sync)
+    last, count = connection.execute(_END, page | {"most": limit}).one()
     if not count:
         return 0, 0
-    columns = (Person.uuid, _is_no_contact(source.applied_policy))
-    query = _pages(Person, source, sync).with_only_columns(*columns)
-    query = query.join(Contact, Contact.uuid == Person.uuid, isouter=True).where(Person.id <= last)
-    rows = connection.execute(query.where(_elsewhere(source.applied_policy))).all()
+    rows = connection.execute(_misplaced(source.applied_policy), page | {"last": last}).all()
     _place_persons(connection, sync, source, rows)
     return last, count
 
 
+@cache
+def _unattached(policy: str) -> Select[*tuple[Any, ...]]:
+    columns = (Person.id, Person.uuid, _is_no_contact(policy))
+    return _PAGE.with_only_columns(*columns).where(Person.company.is_(None)).limit(bindparam("most"))
+
+
+@cache
+def _misplaced(policy: str) -> Select[*tuple[Any, ...]]:
+    query = _PAGE.with_only_columns(Person.uuid, _is_no_contact(policy))
+    query = query.join(Contact, Contact.uuid == Person.uuid, isouter=True)
+    return query.where(Person.id <= bindparam("last"), _elsewhere(policy))
+
+
+@cache
 def _is_no_contact(policy: str) -> ColumnElement[bool]:
     """Whether a policy has no contact of a person, as `domain/policy.py` says it, by their row alone."""
     nobody = Person.user_id.is_(None) & Person.email.is_(None)
@@ -162,18 +181,20 @@ def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
     placed += placing.place(**what)
     look_at_unseen(connection, *PLACED)
     reach(f"{sync.kind}.mid_batch")
-    result = sync.result | asdict(placed)
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(result=result))
+    _note(connection, sync, result=sync.result | asdict(placed))
 
 
-def _pages(model: Any, source: Any, sync: Any) -> Select[Any]:
-    """What a source has behind the cursor, by id."""
-    query = select(model).where(model.source_id == source.id, model.generation == source.generation)
-    return query.where(model.id > sync.cursor).order_by(model.id)
+def _note(connection: Connection, sync: Any, **columns: Any) -> None:
+    connection.execute(_SYNC, {"of": sync.id, **columns})
+
+
+def _of(source: Any, sync: Any) -> dict[str, int]:
+    """What persons of a source are behind the cursor, for the statements of pages."""
+    return {"source": source.id, "generation": source.generation, "after": sync.cursor}
 
 
 def _source(connection: Connection, sync: Any) -> Any:
-    return connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
+    return connection.execute(_SOURCE, {"source": sync.source_id}).one()
 
 
 def _count(connection: Connection, model: Any, source: Any) -> int:
@@ -187,7 +208,7 @@ def finish(connection: Connection, sync: Any, state: str) -> None:
     if state == "done" and sync.phase != MISPLACED:  # everybody was placed again
         placed = update(Source).where(Source.id == sync.source_id)
         connection.execute(placed.values(attributes_applied_at=sync.started_at))
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(state=state, finished_at=now()))
+    _note(connection, sync, state=state, finished_at=now())
 
 
 def sweep_contacts(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from itertools import accumulate, chain, islice
 from operator import itemgetter
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     JSON,
@@ -38,6 +39,8 @@ PART = 1000
 """Rows that PostgreSQL is given to write at once."""
 Item = TypeVar("Item")
 _WANTED: Any = bindparam("wanted", type_=NULLTYPE)
+_KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, str], Any]] = WeakKeyDictionary()
+"""Statements with what they became for columns; those that are no constants go as they came."""
 _SPAN = 32  # bits of the length of a value among bytes
 
 
@@ -74,12 +77,14 @@ def _executed(
         yield connection.execute(narrowed, {**told(column.type, chunk), **given})
 
 
-@lru_cache(maxsize=512)
 def _narrowed(statement: Any, column: Any, dialect: str) -> Any:
     """The statement for rows whose column is one of `wanted`: one parameter, however many values."""
-    if dialect == "postgresql":
-        return statement.where(column == any_(_WANTED))
-    return statement.where(column.in_(_unpacked(column)))
+    known = _KNOWN.setdefault(statement, {})
+    found = known.get((column, dialect))
+    if found is None:
+        condition = column == any_(_WANTED) if dialect == "postgresql" else column.in_(_unpacked(column))
+        found = known[column, dialect] = statement.where(condition)
+    return found
 
 
 def _unpacked(column: Any) -> Select[Any]:

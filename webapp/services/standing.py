@@ -23,6 +23,13 @@ from webapp.services.rows import delete_in, select_in, upsert
 # What the upsert of a customer leaves alone: its number of contacts, and what people or subscriptions say.
 KEPT = ("created_at", "contacts", "lead_status")
 
+CUSTOMER_IDS = select(Customer.uuid, Customer.id)
+_WHEREABOUTS = select(
+    DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id, Customer.uuid, Customer.composed
+).join(Customer, Customer.id == DataSourceCustomer.customer_id)
+_KEPT_UUIDS = select(KeptUuid.origin_uuid, KeptUuid.uuid)
+_STOOD = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -82,8 +89,8 @@ def stand(
         for s in sorted(plain, key=lambda s: names[s.origin_uuid])
     )
     upsert(connection, Customer, rows, ("uuid",), keep=KEPT, moment="updated_at")
-    query = select(Customer.uuid, Customer.id)
-    made = {r.uuid: r.id for r in select_in(connection, query, Customer.uuid, [names[o] for o in new])}
+    named = select_in(connection, CUSTOMER_IDS, Customer.uuid, [names[origin] for origin in new])
+    made = {row.uuid: row.id for row in named}
     ids = {origin: row.customer_id for origin, row in known.items()} | {o: made[names[o]] for o in new}
     # Automations look at what they have not seen, if any is on.
     unmatched = keys.is_any_on(connection)
@@ -93,24 +100,20 @@ def stand(
 
 def whereabouts(connection: Connection, origins: Iterable[str]) -> list[Any]:
     """The customers behind which some origins stand: rows of `origin_uuid, customer_id, uuid, composed`."""
-    query = select(
-        DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id, Customer.uuid, Customer.composed
-    ).join(Customer, Customer.id == DataSourceCustomer.customer_id)
-    return select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
+    return select_in(connection, _WHEREABOUTS, DataSourceCustomer.origin_uuid, origins)
 
 
 def customer_uuids(connection: Connection, origins: Iterable[str]) -> dict[str, str]:
     """What customers led by some origins are called: as the origin, unless another uuid was kept for it."""
     known = list(origins)
-    query = select(KeptUuid.origin_uuid, KeptUuid.uuid)
-    kept = {row.origin_uuid: row.uuid for row in select_in(connection, query, KeptUuid.origin_uuid, known)}
+    rows = select_in(connection, _KEPT_UUIDS, KeptUuid.origin_uuid, known)
+    kept = {row.origin_uuid: row.uuid for row in rows}
     return {origin: kept.get(origin, origin) for origin in known}
 
 
 def customer_ids(connection: Connection, origins: Iterable[str]) -> dict[str, int]:
     """The ids of the customers behind which some origins stand."""
-    query = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
-    rows = select_in(connection, query, DataSourceCustomer.origin_uuid, origins)
+    rows = select_in(connection, _STOOD, DataSourceCustomer.origin_uuid, origins)
     return {row.origin_uuid: row.customer_id for row in rows}
 
 

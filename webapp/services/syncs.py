@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -48,6 +48,11 @@ STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
     "rebuild": rebuild.step,
     "deletion": deletion.step,
 }
+
+# What every step runs.
+_SYNC = select(Sync.__table__).where(Sync.id == bindparam("id"))
+_SOURCE_ID = select(Sync.source_id).where(Sync.id == bindparam("id"))
+_NOTE = update(Sync).where(Sync.id == bindparam("of"))
 
 
 class CannotRebuild(ValueError):
@@ -186,22 +191,23 @@ def _step(
 
 def _claimed(connection: Connection, sync_id: int) -> Any | None:
     """The work's row with its source locked; None when there is nothing left to do."""
-    source_id = connection.scalar(select(Sync.source_id).where(Sync.id == sync_id))
+    this = {"id": sync_id}
+    source_id = connection.scalar(_SOURCE_ID, this)
     if source_id is None:
         return None
     locks.lock_one(connection, source_id)
-    sync = connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
+    sync = connection.execute(_SYNC, this).first()
     if sync is None or sync.state not in OPEN:
         return None
     if sync.started_at is None:
         started = {"started_at": now(), "state": "running" if sync.state == "queued" else sync.state}
-        connection.execute(update(Sync).where(Sync.id == sync_id).values(**started))
-        sync = connection.execute(select(Sync.__table__).where(Sync.id == sync_id)).first()
+        connection.execute(_NOTE, {"of": sync_id, **started})
+        sync = connection.execute(_SYNC, this).first()
     return sync
 
 
 def _beat(connection: Connection, sync_id: int) -> None:
-    connection.execute(update(Sync).where(Sync.id == sync_id).values(heartbeat_at=now()))
+    connection.execute(_NOTE, {"of": sync_id, "heartbeat_at": now()})
 
 
 def stalled(engine: Engine) -> list[int]:

@@ -8,14 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, LargeBinary, Select, bindparam, select, tuple_
 
 from webapp.models import Company, Person
 
 _WITHIN = ": "
 """Between the name of a phase and the last person that is done with in the company of the `cursor`."""
+
+_KEY = select(Company.key).where(Company.id == bindparam("id"))
+_PERSONS = (
+    select(Person.id, Person.uuid, Person.company)
+    .where(Person.source_id == bindparam("source"), Person.generation == bindparam("generation"))
+    .where(
+        tuple_(Person.company, Person.id)
+        > tuple_(bindparam("company", type_=LargeBinary()), bindparam("id", type_=BigInteger()))
+    )
+    .order_by(Person.company, Person.id)
+    .limit(bindparam("most"))
+)
+_COMPANIES = (
+    select(Company.id, Company.key, Company.uuid, Company.told)
+    .where(Company.source_id == bindparam("source"), Company.generation == bindparam("generation"))
+    .where(Company.key > bindparam("after"))
+    .order_by(Company.key)
+    .limit(bindparam("most"))
+)
+_SOME_COMPANIES = _COMPANIES.where(Company.key <= bindparam("until"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +76,10 @@ def stretch(connection: Connection, sync: Any, source: Any, more: ColumnElement[
     Args:
         sync: its row, with the company that it came to as its `cursor`.
         source: its row.
-        more: a labelled expression to read of each person.
+        more: a labelled expression to read of each person, a constant.
         limit: companies at most, and persons.
     """
-    key = connection.scalar(select(Company.key).where(Company.id == sync.cursor)) or b""
+    key = connection.scalar(_KEY, {"id": sync.cursor}) or b""
     within = int(sync.phase.partition(_WITHIN)[2] or 0)
     persons = _persons(connection, source, more, (key, within), limit)
     cut = persons[-1].company if len(persons) == limit else None
@@ -76,19 +97,19 @@ def stretch(connection: Connection, sync: Any, source: Any, more: ColumnElement[
 def _persons(
     connection: Connection, source: Any, more: ColumnElement[Any], after: tuple[bytes, int], limit: int
 ) -> list[Any]:
-    query = select(Person.id, Person.uuid, Person.company, more).where(
-        Person.source_id == source.id, Person.generation == source.generation
-    )
-    query = query.where(tuple_(Person.company, Person.id) > after).order_by(Person.company, Person.id)
-    return list(connection.execute(query.limit(limit)).all())
+    told = {"source": source.id, "generation": source.generation, "company": after[0], "id": after[1]}
+    return list(connection.execute(_persons_with(more), told | {"most": limit}).all())
+
+
+@lru_cache(maxsize=8)
+def _persons_with(more: ColumnElement[Any]) -> Select[Any]:
+    return _PERSONS.add_columns(more)
 
 
 def _companies(
     connection: Connection, source: Any, after: bytes, until: bytes | None, limit: int
 ) -> list[Any]:
-    query = select(Company.id, Company.key, Company.uuid, Company.told).where(
-        Company.source_id == source.id, Company.generation == source.generation, Company.key > after
-    )
-    if until is not None:
-        query = query.where(Company.key <= until)
-    return list(connection.execute(query.order_by(Company.key).limit(limit)).all())
+    told = {"source": source.id, "generation": source.generation, "after": after, "most": limit}
+    if until is None:
+        return list(connection.execute(_COMPANIES, told).all())
+    return list(connection.execute(_SOME_COMPANIES, told | {"until": until}).all())

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from webapp.domain.matching import keys_of
 from webapp.models import Automation, FreeMailDomain, MatchKey
 from webapp.services.rows import delete_in, select_in, upsert
+
+_ANY_ON = select(exists().where(Automation.on))
+_KEYS = select(MatchKey.id, MatchKey.data_source_customer_id, MatchKey.kind, MatchKey.value)
 
 
 def free_mail(connection: Connection) -> frozenset[str]:
@@ -24,7 +27,7 @@ def kinds(automations: Sequence[Any]) -> frozenset[str]:
 
 def is_any_on(connection: Connection) -> bool:
     """Whether changes of customers are to be looked at."""
-    return connection.scalar(select(Automation.id).where(Automation.on).limit(1)) is not None
+    return bool(connection.scalar(_ANY_ON))
 
 
 def refresh(connection: Connection, rows: Sequence[Any], wanted: Collection[str]) -> None:
@@ -35,11 +38,10 @@ def refresh(connection: Connection, rows: Sequence[Any], wanted: Collection[str]
         wanted: kinds of keys; others that are kept already stay as they are.
     """
     skipped = free_mail(connection)
-    query = select(MatchKey.id, MatchKey.data_source_customer_id, MatchKey.kind, MatchKey.value)
     ids = [row.id for row in rows]
     known = {
         (key.data_source_customer_id, key.kind): key
-        for key in select_in(connection, query, MatchKey.data_source_customer_id, ids)
+        for key in select_in(connection, _KEYS, MatchKey.data_source_customer_id, ids)
     }
     fresh: list[dict[str, Any]] = []
     gone: list[int] = []
