@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 FIRST, MOST = 500, 5000
+# Of the very first batch on SQLite, which is over before anybody knows whether others want to write.
+TRIED = 50
 # Events of a batch while others want to write. While nobody does, none is smaller than the first: on a busy
 # machine small ones would make it busier.
 LEAST = 20
@@ -52,7 +54,7 @@ class Pace:
     def __init__(self, dialect: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._seconds = SECONDS[dialect]
         self._sleep = sleep
-        self._size = FIRST
+        self._size = min(FIRST, TRIED) if dialect == "sqlite" else FIRST
         self._crowded_until = 0.0
         self._rest = 0.0
 
