@@ -91,6 +91,18 @@ def test_the_first_batch_is_short_where_it_may_keep_others_waiting() -> None:
     assert sizes == [pacing.TRIED, pacing.FIRST, pacing.FIRST, pacing.FIRST * 4]
 
 
+def test_work_of_another_kind_begins_with_a_short_batch() -> None:
+    """A row of the next table may take many times as long as one of the table before."""
+    pace = Pace("sqlite", lambda _seconds: None)
+    for _ in range(4):
+        with pace.batch() as batch:
+            batch.begun(False)
+            batch.worked = batch.size
+    pace.begin_anew()
+    with pace.batch() as batch:
+        assert batch.size == pacing.TRIED
+
+
 def test_others_who_write_make_batches_short_and_get_a_rest() -> None:
     """While somebody waits for the lock, a drain takes small bites and leaves it alone between them."""
     rests: list[float] = []

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 FIRST, MOST = 500, 5000
-# Of the very first batch on SQLite, which is over before anybody knows whether others want to write.
+# Of the very first batch on SQLite, which is over before anybody knows how long it takes, and whether others
+# want to write.
 TRIED = 50
 # Events of a batch while others want to write. While nobody does, none is smaller than the first: on a busy
 # machine small ones would make it busier.
@@ -54,7 +55,8 @@ class Pace:
     def __init__(self, dialect: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._seconds = SECONDS[dialect]
         self._sleep = sleep
-        self._size = min(FIRST, TRIED) if dialect == "sqlite" else FIRST
+        self._first = min(FIRST, TRIED) if dialect == "sqlite" else FIRST
+        self._size = self._first
         self._crowded_until = 0.0
         self._rest = 0.0
 
@@ -64,6 +66,10 @@ class Pace:
         batch = Batch(self._size)
         yield batch
         self._learn(batch, time.monotonic())
+
+    def begin_anew(self) -> None:
+        """What follows is of another kind, and each of it may take several times as long."""
+        self._size = min(self._size, self._first)
 
     def rest(self) -> None:
         """Leave the lock to others for a while, where there are some."""

@@ -164,6 +164,8 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
                 worked = _step(engine, sync_id, settings, batch, neighbours)
             if worked is None:
                 break
+            if not worked:
+                pace.begin_anew()
             pace.rest()
     if deleting:
         packing.empty_log(engine)
