@@ -10,13 +10,16 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from bench.people import ALONE
+from bench.people import ALONE, ATTACHED
 from webapp.domain.clock import iso
+from webapp.services.rows import chunks
 
 SECOND = 1_000_000
 START = 1_767_225_600 * SECOND  # 2026-01-01
 PER_PERSON = 10
 PER_COMPANY = 20
+NEIGHBOURS = 2000
+"""Where people come in visits, the events of one person are found among so many of others."""
 REPEATED, LATE = 0.1, 0.05
 """Shares of a backlog: told a second time, and told after something later."""
 
@@ -127,19 +130,26 @@ def _next(draw: random.Random, person: int, before: list[dict[str, Any]], at: in
     return body
 
 
-def returning(rows: int, people: int) -> Iterator[bytes]:
-    """New events of those whom `bench.people` has stored, drawn from those who are with no company.
+def returning(rows: int, people: int, window: int) -> Iterator[bytes]:
+    """New events of those whom `bench.people` has stored, ten of each, drawn from among all of them.
 
     Args:
         rows: how many events.
         people: how many persons there are.
+        window: the events of one person arrive among so many events of others.
     """
     draw = random.Random(rows)
-    for number in range(rows):
-        person = draw.randrange(people // 10) * 10 + ALONE - 2  # odd ones have a user id
-        body = contact(person, number % 1000, START + number * SECOND)
-        body.pop("company", None)
-        yield encoded(body | {"user_id": f"u_{person}", "email": f"person{person}@mail.example"})
+    known = [n for n in range(people) if n % 10 < ATTACHED or n % 10 == ALONE - 2]  # all have a user id
+    crowd = draw.sample(known, rows // PER_PERSON)
+    number = 0
+    for some in chunks(crowd, window // PER_PERSON):
+        turns = [person for person in some for _ in range(PER_PERSON)]
+        draw.shuffle(turns)
+        for person in turns:
+            body = contact(person, number, START + number * SECOND)
+            body.pop("company", None)
+            yield encoded(body | {"user_id": f"u_{person}", "email": f"person{person}@mail.example"})
+            number += 1
 
 
 def encoded(body: dict[str, Any]) -> bytes:

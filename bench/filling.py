@@ -52,13 +52,9 @@ def fill(engine: Engine, rows: int) -> int:
 def loading(engine: Engine) -> Iterator[Connection]:
     """A transaction for many rows, in which customers and contacts have no indexes; these come at its end."""
     with begin(engine) as connection:
-        made = _without_indexes(connection)
+        made = without_indexes(connection)
         yield connection
-        for statement in made:
-            connection.exec_driver_sql(statement)
-        if connection.dialect.name == "sqlite":
-            for table in FTS.values():
-                connection.execute(text(f"INSERT INTO {table}({table}) VALUES ('rebuild')"))
+        make_indexes(connection, made)
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
@@ -125,7 +121,16 @@ def _contacts(source_id: int, rows: int) -> Iterator[dict[str, Any]]:
         )
 
 
-def _without_indexes(connection: Connection) -> list[str]:
+def make_indexes(connection: Connection, made: Sequence[str]) -> None:
+    """Make again what `without_indexes` dropped, and fill SQLite's trigram tables."""
+    for statement in made:
+        connection.exec_driver_sql(statement)
+    if connection.dialect.name == "sqlite":
+        for table in FTS.values():
+            connection.execute(text(f"INSERT INTO {table}({table}) VALUES ('rebuild')"))
+
+
+def without_indexes(connection: Connection) -> list[str]:
     """Drop the indexes and triggers of the two tables; the statements that make them again."""
     if connection.dialect.name == "sqlite":
         query = (

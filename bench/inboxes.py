@@ -1,13 +1,17 @@
-"""Fills an inbox with events that wait, as quickly as the database takes them."""
+"""Fills an inbox with events that wait, as quickly as the database takes them, and has a worker drain it."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Engine, insert
 
+from bench import memory
+from tests.conftest import environment_of
+from webapp.config import Settings
 from webapp.database import begin
 from webapp.domain import wire
 from webapp.models import Event, Source, WebhookUrl, now
@@ -15,6 +19,7 @@ from webapp.models.base import new_uuid
 from webapp.services import tokens
 from webapp.services.rows import chunks
 
+Run = dict[str, float]
 RECEIVED_AT = 4_000_000_000_000_000  # later than any event, so that no time is capped
 _COLUMNS = "source_id, digest, received_at, body, state"
 
@@ -57,3 +62,14 @@ def receive(engine: Engine, source_id: int, bodies: Iterable[bytes]) -> int:
                 f"VACUUM ANALYZE {Event.__tablename__}"
             )
     return count
+
+
+def drained(settings: Settings, source_id: int) -> Run:
+    """Drain a source in a process of its own.
+
+    Returns:
+        What `bench.draining` tells, `rate` in events a second, and the memory (`Memory.told`).
+    """
+    said, seen = memory.run(["bench.draining", str(source_id)], environment_of(settings))
+    run: Run = json.loads(said)
+    return run | {"rate": run["events"] / run["seconds"], **seen.told()}

@@ -9,13 +9,16 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session
 
-from bench.filling import FIRST, LAST, PLANS, WORDS
+from bench.filling import FIRST, LAST, PLANS, WORDS, make_indexes, without_indexes
 from tests import factories
-from webapp.database import begin
+from webapp.config import Settings
+from webapp.database import begin, writing
 from webapp.domain.fold import Register, Told, pack
 from webapp.domain.identity import company_key, text_of, user_key
-from webapp.models import Company, Event, Identifier, Person
+from webapp.models import Company, Event, Identifier, Person, Source
+from webapp.services import syncs
 
 # Of ten persons six are attached to a company, three are customers of their own or wait, and one, who told
 # neither a user id nor an e-mail, is in no table.
@@ -24,7 +27,7 @@ PER_COMPANY = 12
 BODY = 700  # bytes of an event
 
 
-def fill(engine: Engine, persons: int, name: str, events: int = 0) -> int:
+def fill(engine: Engine, persons: int, name: str, events: int = 0, policy: str = "company") -> int:
     """Fill a source with so many persons, their companies and some events; its id. Nothing is placed yet.
 
     Args:
@@ -32,9 +35,10 @@ def fill(engine: Engine, persons: int, name: str, events: int = 0) -> int:
         persons: how many.
         name: of the source.
         events: how many rows of the inbox, already read.
+        policy: of the source.
     """
     with begin(engine) as connection:
-        source_id = factories.source(connection, name, policy="company", applied_policy="company")
+        source_id = factories.source(connection, name, policy=policy, applied_policy=policy)
         for entity, key in (("customer", "plan"), ("contact", "role"), ("contact", "score")):
             factories.sighting(
                 connection, source_id, entity, key, ["Integer" if key == "score" else "String"]
@@ -45,6 +49,23 @@ def fill(engine: Engine, persons: int, name: str, events: int = 0) -> int:
         load(connection, Event, inbox(source_id, events))
     analyze(engine)
     return source_id
+
+
+def place(engine: Engine, source_id: int, settings: Settings) -> None:
+    """Make the customers and contacts of a source that is filled, by a re-sync; their indexes come after."""
+    with begin(engine) as connection:
+        made = without_indexes(connection)
+        # By these a re-sync finds the contacts of customers.
+        needed = [statement for statement in made if "customer_id" in statement]
+        for statement in needed:
+            connection.exec_driver_sql(statement)
+    with writing(), Session(engine) as session:
+        sync_id = syncs.request(session, session.get_one(Source, source_id)).id
+        session.commit()
+    syncs.run(engine, sync_id, settings=settings)
+    with begin(engine) as connection:
+        make_indexes(connection, [statement for statement in made if statement not in needed])
+    analyze(engine)
 
 
 def analyze(engine: Engine) -> None:

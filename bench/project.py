@@ -5,27 +5,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
-
-from bench import bodies, common, filling, inboxes, memory, people
+from bench import bodies, common, growth, inboxes, memory
 from bench.baselines import set_based
-from tests.conftest import environment_of
 from webapp.config import Settings
-from webapp.database import begin
-from webapp.models import Source
 
 ORDINARY_ROWS, SPREAD_ROWS = 2000, 100_000
 """What is slow is measured on fewer rows."""
-NEIGHBOURS = 2000
-"""Where people come in visits, the events of one person are found among so many of others."""
 STORED = (10_000, 1_000_000)
-Run = dict[str, float]
+Run = inboxes.Run
 
 
 def main() -> None:
@@ -51,7 +43,7 @@ def main() -> None:
         }
         stored = [n for n in STORED if n <= asked.rows * 10] if asked.stored is None else asked.stored
         if len(stored) > 1:
-            results["growth"] = _growth(settings, sorted(stored), min(20_000, asked.rows))
+            results["growth"] = growth.measured(settings, sorted(stored), min(growth.ROWS, asked.rows))
     results["lines"] = _lines(results)
     _show(results)
     common.report(asked.json, results)
@@ -84,7 +76,7 @@ def _round(settings: Settings, rows: int, whole: int) -> dict[str, Run]:
         final = Path(folder) / "final"
         some = min(rows, SPREAD_ROWS)
         found = {"spread": _ours(settings, some, max(1, some // bodies.PER_PERSON), some)}
-        found["visits"] = _ours(settings, rows, crowd, NEIGHBOURS, final)
+        found["visits"] = _ours(settings, rows, crowd, bodies.NEIGHBOURS, final)
         found["limit"] = _limit(settings, rows, crowd, final)
     found["ordinary"] = _ordinary(settings, min(rows, ORDINARY_ROWS))
     print(f"  {rows:>9,} events: " + ", ".join(f"{way} {run['rate']:,.0f}/s" for way, run in found.items()))
@@ -96,28 +88,17 @@ def _ours(settings: Settings, rows: int, crowd: int, window: int, final: Path | 
     engine = common.emptied(settings)
     source_id = inboxes.make_source(engine)
     inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, window))
-    run = drained(settings, source_id)
+    run = inboxes.drained(settings, source_id)
     if final is not None:
         set_based.keep(engine, final)
     engine.dispose()
     return run
 
 
-def drained(settings: Settings, source_id: int) -> Run:
-    """Drain a source in a process of its own.
-
-    Returns:
-        What `bench.draining` tells, `rate` in events a second, and the memory (`Memory.told`).
-    """
-    said, seen = memory.run(["bench.draining", str(source_id)], environment_of(settings))
-    run: Run = json.loads(said)
-    return run | {"rate": run["events"] / run["seconds"], **seen.told()}
-
-
 def _limit(settings: Settings, rows: int, crowd: int, final: Path) -> Run:
     engine = common.emptied(settings)
     source_id = inboxes.make_source(engine)
-    inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, NEIGHBOURS))
+    inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, bodies.NEIGHBOURS))
     seconds = set_based.write(engine, final)
     engine.dispose()
     return {"seconds": seconds, "events": rows, "rate": rows / seconds}
@@ -132,23 +113,6 @@ def _ordinary(settings: Settings, rows: int) -> Run:
         command = ["bench.baselines.one_by_one", settings.database_url, file.name]
         seconds = float(memory.run(command, {})[0])
     return {"seconds": seconds, "events": rows, "rate": rows / seconds}
-
-
-def _growth(settings: Settings, stored: list[int], rows: int) -> dict[str, Any]:
-    """Events a second about persons who are stored already, with few and with many rows in all tables."""
-    found: dict[str, Any] = {}
-    for number in stored:
-        engine = common.emptied(settings)
-        filling.fill(engine, number)
-        source_id = people.fill(engine, number, "Stored")
-        with begin(engine) as connection:
-            connection.execute(update(Source).values(policy="user", applied_policy="user"))
-        inboxes.receive(engine, source_id, bodies.returning(rows, number))
-        engine.dispose()
-        found[str(number)] = run = drained(settings, source_id)
-        print(f"  {number:>9,} persons stored: {run['rate']:,.0f} events/s", flush=True)
-    found["growth"] = found[str(stored[0])]["rate"] / found[str(stored[-1])]["rate"]
-    return found
 
 
 def _lines(results: dict[str, Any]) -> list[dict[str, str]]:
@@ -179,11 +143,7 @@ def _lines(results: dict[str, Any]) -> list[dict[str, str]]:
             "< 300 MB",
         ),
     ]
-    if "growth" in results:
-        few, many, *_ = results["growth"]
-        what = f"Projection, growth from {int(few):,} to {int(many):,} persons"
-        told.append(common.line(what, f"{results['growth']['growth']:.2f}", "< 1.5"))
-    return told
+    return told + ([growth.line(results["growth"])] if "growth" in results else [])
 
 
 def _show(results: dict[str, Any]) -> None:
@@ -195,7 +155,7 @@ def _show(results: dict[str, Any]) -> None:
     print(f"  of the ordinary way {results['of_ordinary']:.1f} (spread {results['of_ordinary_spread']:.1f})")
     print(f"  memory {results['memory_mb']} MB; the most of each {results['each_mb']} MB")
     if "growth" in results:
-        print(f"  growth {results['growth']['growth']:.2f}")
+        print(f"  growth {growth.line(results['growth'])['told']}")
 
 
 if __name__ == "__main__":
