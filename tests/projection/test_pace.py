@@ -28,7 +28,7 @@ def test_large_events_are_drained_in_several_batches(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into one batch is left to the next, and all of it arrives."""
-    monkeypatch.setattr("webapp.services.projection.MOST_BYTES", 300)
+    monkeypatch.setattr("webapp.services.pending.MOST_BYTES", 300)
     source = support.make_source(engine)
     told = [{"type": "identify", "userId": f"u{n}", "traits": {"plan": "x" * 100}} for n in range(7)]
     support.receive(engine, source, told)
@@ -39,7 +39,7 @@ def test_events_that_tell_much_are_drained_in_several_batches(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many short values take far more memory than their bytes: a batch holds so many values at most."""
-    monkeypatch.setattr("webapp.services.projection.MOST_VALUES", 30)
+    monkeypatch.setattr("webapp.services.pending.MOST_VALUES", 30)
     source = support.make_source(engine)
     traits = {f"k{n}": n for n in range(10)}
     support.receive(
@@ -53,6 +53,24 @@ def test_events_that_tell_much_are_drained_in_several_batches(
 
     assert projection.drain(engine, source, settings=settings, stop=note).applied == 7
     assert len(batches) - 1 == 4  # two events each; the last look finds nothing
+
+
+def test_the_last_look_keeps_nobody_waiting(engine: Engine, settings: Settings) -> None:
+    """A drain that has done its work finds that nothing else waits, without the lock that others need."""
+    source = support.make_source(engine)
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "traits": {}}])
+    said: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _keep(_connection, _cursor, statement, _parameters, _context, _many) -> None:  # type: ignore[no-untyped-def]
+        said.append(statement)
+
+    assert support.drain(engine, settings, source).applied == 1
+    event.remove(engine, "before_cursor_execute", _keep)
+    written = max(n for n, statement in enumerate(said) if statement.startswith("UPDATE events"))
+    last = said[written + 1 :]
+    assert any("events" in statement for statement in last)
+    assert not any("IMMEDIATE" in statement or "FOR NO KEY UPDATE" in statement for statement in last)
 
 
 def test_those_who_told_much_before_are_told_of_in_small_batches(
@@ -172,3 +190,24 @@ def test_tied_identifiers_are_found_by_their_index(engine: Engine, settings: Set
             found = [row.detail for row in plan if "identifiers" in row.detail]
             assert found
             assert all(detail.count("=?") == 3 for detail in found), plan
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_waits_is_found_by_its_small_index(engine: Engine, settings: Settings) -> None:
+    """However many events are kept, a drain looks at none that was projected before."""
+    said: list[tuple[str, object]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _keep(_connection, _cursor, statement, parameters, _context, _many) -> None:  # type: ignore[no-untyped-def]
+        if statement.startswith("SELECT") and "events.state" in statement:
+            said.append((statement, parameters))
+
+    source = support.make_source(engine)
+    support.receive(engine, source, [{"type": "identify", "userId": "u1", "traits": {}}])
+    support.drain(engine, settings, source)
+    event.remove(engine, "before_cursor_execute", _keep)
+    assert len(said) == 3
+    with engine.connect() as connection:
+        for statement, parameters in said:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            assert any("ix_events_waiting" in row.detail for row in plan), plan

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from webapp.domain.fold import Told, combine, fold, pack, unpack
 from webapp.domain.segment import Reading
@@ -15,6 +17,10 @@ from webapp.services import sightings
 from webapp.services.identities import Change, Neighbourhood
 from webapp.services.placing import CompanyView
 from webapp.services.rows import select_in, upsert
+
+_COMPANIES = select(Company.key, Company.uuid, Company.told).where(
+    Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
+)
 
 
 @dataclass(slots=True)
@@ -68,21 +74,17 @@ def _join_companies(
 ) -> tuple[list[CompanyView], int]:
     if not told:
         return [], 0
-    query = select(Company.key, Company.uuid, Company.told).where(Company.source_id == source_id)
-    stored = {
-        row.key: row
-        for row in select_in(connection, query.where(Company.generation == generation), Company.key, told)
-    }
-    earlier: dict[bytes, str] = {}
+    stored = _companies(connection, source_id, generation, told)
+    earlier: Mapping[bytes, Any] = {}
     if rebuilding:  # a company keeps the name that the generation before gave it
         new = [key for key in told if key not in stored]
-        query = query.where(Company.generation == generation - 1)
-        earlier = {row.key: row.uuid for row in select_in(connection, query, Company.key, new)}
+        earlier = _companies(connection, source_id, generation - 1, new)
     views = []
     for key, words in told.items():
         row = stored.get(key)
         if row is None:
-            views.append(CompanyView(key, earlier.get(key) or new_uuid(), words))
+            uuid = earlier[key].uuid if key in earlier else new_uuid()
+            views.append(CompanyView(key, uuid, words))
         else:
             views.append(CompanyView(key, row.uuid, combine(unpack(row.told), words)))
     rows = [
@@ -99,3 +101,11 @@ def _join_companies(
     ]
     upsert(connection, Company, rows, ("source_id", "generation", "key"), keep=("uuid",))
     return views, sum(len(row.told) for row in stored.values())
+
+
+def _companies(
+    connection: Connection, source_id: int, generation: int, keys: Iterable[bytes]
+) -> dict[bytes, Any]:
+    """What is stored of some companies, by key."""
+    given = {"source": source_id, "generation": generation}
+    return {row.key: row for row in select_in(connection, _COMPANIES, Company.key, keys, **given)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from webapp.domain import persons
 from webapp.domain.fold import Told, combine, pack, unpack
@@ -16,6 +17,30 @@ from webapp.models import Identifier
 from webapp.models import Person as PersonRow
 from webapp.models.base import new_uuid
 from webapp.services.rows import select_in, upsert
+
+_HERE = (Identifier.source_id == bindparam("source"), Identifier.generation == bindparam("generation"))
+_NODES = select(
+    Identifier.key,
+    Identifier.uuid,
+    Identifier.led,
+    Identifier.person_uuid,
+    Identifier.email,
+    Identifier.told,
+).where(*_HERE)
+_LOADED_BY: dict[Any, Any] = {
+    Identifier.key: _NODES,
+    # Not "is not null": SQLite takes that for a range of another index, and goes through all persons.
+    Identifier.tie_key: _NODES.where(Identifier.person_uuid != ""),
+    # Who is tied to a user is found with that one.
+    Identifier.email: _NODES.where(Identifier.tie_key.is_(None)),
+}
+_NAMES = select(Identifier.key, Identifier.uuid, Identifier.led, Identifier.person_uuid).where(*_HERE)
+_MEMBERS = select(Identifier.key, Identifier.uuid, Identifier.person_uuid, Identifier.told).where(*_HERE)
+_GONE = delete(PersonRow).where(
+    PersonRow.source_id == bindparam("source"),
+    PersonRow.generation == bindparam("generation"),
+    PersonRow.uuid.in_(bindparam("gone", expanding=True)),
+)
 
 
 @dataclass(slots=True)
@@ -37,8 +62,7 @@ class Neighbourhood:
         self, connection: Connection, source_id: int, generation: int, rebuilding: bool = False
     ) -> None:
         self.connection = connection
-        self.source_id = source_id
-        self.generation = generation
+        self.place = {"source": source_id, "generation": generation}
         self.rebuilding = rebuilding
         self.nodes: dict[bytes, Node] = {}
         self.stored: dict[bytes, tuple[str | None, int, str | None]] = {}
@@ -59,26 +83,14 @@ class Neighbourhood:
         self._close(told, before)
         return self._settle(told)
 
-    def _select(self) -> Select[bytes, str, int, str | None, str | None, bytes]:
-        return select(
-            Identifier.key,
-            Identifier.uuid,
-            Identifier.led,
-            Identifier.person_uuid,
-            Identifier.email,
-            Identifier.told,
-        ).where(Identifier.source_id == self.source_id, Identifier.generation == self.generation)
+    def _load(self, column: Any, values: Iterable[object]) -> list[Node]:
+        """Load the identifiers whose column is one of some values, but those that are here already.
 
-    def _load(self, column: object, values: Iterable[object], *, untied: bool = False) -> list[Node]:
-        """Load the identifiers whose column is one of some values, but those that are here already."""
-        query = self._select()
-        if column is Identifier.tie_key:
-            # Not "is not null": SQLite takes that for a range of another index, and goes through all persons.
-            query = query.where(Identifier.person_uuid != "")
-        if untied:
-            query = query.where(Identifier.tie_key.is_(None))
+        Args:
+            column: one of `_LOADED_BY`.
+        """
         loaded = []
-        for row in select_in(self.connection, query, column, values):
+        for row in select_in(self.connection, _LOADED_BY[column], column, values, **self.place):
             if row.key in self.nodes:
                 continue
             node = Node(row.key, unpack(row.told), row.uuid, row.led, row.person_uuid, row.email)
@@ -102,11 +114,9 @@ class Neighbourhood:
         """A rebuild calls everybody what the generation before it called them."""
         if not self.rebuilding:
             return {}
-        query = select(Identifier.key, Identifier.uuid, Identifier.led, Identifier.person_uuid).where(
-            Identifier.source_id == self.source_id, Identifier.generation == self.generation - 1
-        )
+        before = {**self.place, "generation": self.place["generation"] - 1}
         found = {}
-        for row in select_in(self.connection, query, Identifier.key, keys):
+        for row in select_in(self.connection, _NAMES, Identifier.key, keys, **before):
             leads = row.person_uuid == row.uuid
             found[row.key] = (row.uuid, persons.HEIR if leads else min(row.led, persons.ONCE))
         return found
@@ -123,7 +133,7 @@ class Neighbourhood:
         self._read_emails(touched, users)
         emails |= {email for key in users if (email := self.nodes[key].email)}
         emails |= {node.email for node in touched if node.email}
-        nearby = self._load(Identifier.email, emails, untied=True)
+        nearby = self._load(Identifier.email, emails)
         self._load(Identifier.tie_key, [node.key for node in nearby if node.is_user])
 
     def _read_emails(self, touched: list[Node], users: set[bytes]) -> None:
@@ -161,14 +171,13 @@ class Neighbourhood:
             for key, node in self.nodes.items()
             if key in touched or self.stored[key] != (node.person_uuid, node.led, node.email)
         ]
-        base = {"source_id": self.source_id, "generation": self.generation}
+        base = {"source_id": self.place["source"], "generation": self.place["generation"]}
         rows = [base | _identifier_row(node) for node in changed]
         upsert(self.connection, Identifier, rows, ("source_id", "generation", "key"), keep=("uuid",))
         rows = [base | _person_row(person) for person in change.persons]
         upsert(self.connection, PersonRow, rows, ("source_id", "generation", "uuid"))
-        for_this = (PersonRow.source_id == self.source_id, PersonRow.generation == self.generation)
         if change.gone:
-            self.connection.execute(delete(PersonRow).where(*for_this, PersonRow.uuid.in_(change.gone)))
+            self.connection.execute(_GONE, {**self.place, "gone": sorted(change.gone)})
 
 
 def _identifier_row(node: Node) -> dict[str, object]:
@@ -200,11 +209,9 @@ def persons_by_uuid(
     connection: Connection, source_id: int, generation: int, uuids: Iterable[str]
 ) -> list[Person]:
     """Persons as they are stored, put together from their identifiers again."""
-    query = select(Identifier.key, Identifier.uuid, Identifier.person_uuid, Identifier.told).where(
-        Identifier.source_id == source_id, Identifier.generation == generation
-    )
+    given = {"source": source_id, "generation": generation}
     members: dict[str, list[Node]] = {}
-    for row in select_in(connection, query, Identifier.person_uuid, uuids):
+    for row in select_in(connection, _MEMBERS, Identifier.person_uuid, uuids, **given):
         node = Node(row.key, unpack(row.told), row.uuid, person_uuid=row.person_uuid)
         members.setdefault(row.person_uuid, []).append(node)
     return [persons.person_of(members[uuid]) for uuid in sorted(members)]

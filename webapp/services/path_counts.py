@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from webapp.domain.tally import Counted, Key
 from webapp.models import PathSighting
@@ -13,6 +13,15 @@ from webapp.services.rows import select_in, upsert
 
 # Paths and names of track calls that are counted one by one for a source; what is past it is counted as one.
 MOST = 3000
+
+_HERE = (PathSighting.source_id == bindparam("source"), PathSighting.generation == bindparam("generation"))
+_KNOWN = select(
+    PathSighting.path,
+    PathSighting.call,
+    PathSighting.name,
+    *(PathSighting.count, PathSighting.first_event_id, PathSighting.last_event_id, PathSighting.last_at),
+).where(*_HERE)
+_STORED = select(func.count()).select_from(PathSighting).where(*_HERE)
 
 
 def note(connection: Connection, source_id: int, generation: int, seen: dict[Key, Counted]) -> None:
@@ -35,11 +44,8 @@ def note(connection: Connection, source_id: int, generation: int, seen: dict[Key
 def _known(
     connection: Connection, source_id: int, generation: int, seen: dict[Key, Counted]
 ) -> dict[Key, Counted]:
-    row = PathSighting
-    numbers = (row.count, row.first_event_id, row.last_event_id, row.last_at)
-    query = select(row.path, row.call, row.name, *numbers)
-    query = query.where(row.source_id == source_id, row.generation == generation)
-    found = select_in(connection, query, row.path, {path for path, _, _ in seen})
+    paths, given = {path for path, _, _ in seen}, {"source": source_id, "generation": generation}
+    found = select_in(connection, _KNOWN, PathSighting.path, paths, **given)
     return {(path, call, name): Counted(*numbers) for path, call, name, *numbers in map(tuple, found)}
 
 
@@ -58,11 +64,7 @@ def _row(source_id: int, generation: int, key: Key, counted: Counted) -> dict[st
 
 
 def _room(connection: Connection, source_id: int, generation: int) -> int:
-    stored = connection.scalar(
-        select(func.count())
-        .select_from(PathSighting)
-        .where(PathSighting.source_id == source_id, PathSighting.generation == generation)
-    )
+    stored = connection.scalar(_STORED, {"source": source_id, "generation": generation})
     return max(0, MOST - (stored or 0))
 
 

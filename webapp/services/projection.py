@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, select, update
 
 from webapp.config import Settings
 from webapp.database import CROWDED, begin, is_away
@@ -34,12 +34,12 @@ from webapp.models import (
     now,
 )
 from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
-from webapp.services import locks, path_counts, sightings
+from webapp.services import locks, path_counts, pending, sightings
 from webapp.services.ahead import WORTH, Ahead, Asked
 from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
 from webapp.services.momentum import Momentum
-from webapp.services.pacing import MOST_BYTES, MOST_VALUES, Batch, collecting_later, within
+from webapp.services.pacing import Batch, collecting_later
 from webapp.services.placing import Placing
 from webapp.services.reading import read_all
 from webapp.services.rows import update_by_id
@@ -49,6 +49,12 @@ log = structlog.get_logger(__name__)
 ALL_EVENTS = 2**62
 MANY = 100  # events of a batch from which on it pays to see whether a table is new to PostgreSQL
 WRITTEN = (Identifier, Person, Company, Customer, DataSourceCustomer, Contact)
+
+# Put together once: that takes longer than to run them.
+_SOURCE: Select[Any] = select(Source.__table__).where(Source.id == bindparam("source"))
+_REBUILD = select(Sync.phase, Sync.cursor, Sync.mapping).where(
+    Sync.source_id == bindparam("source"), Sync.kind == "rebuild", Sync.state == "running"
+)
 
 
 @dataclass(slots=True)
@@ -92,6 +98,8 @@ def drain(
     drained, pace, stopped = Drained(), momentum.take(source_id, engine.dialect.name), False
     try:
         while not (stopped := stop()):
+            if drained.total and not pending.is_more(engine, source_id):
+                break
             with pace.batch() as batch, collecting_later():
                 if not _batch(engine, source_id, settings, batch, drained, momentum.ahead):
                     break
@@ -117,13 +125,13 @@ def _batch(
                 asked = None
             size = batch.size
             if asked is None:
-                events: Sequence[Any] = _pending(connection, source_id, size)
+                events: Sequence[Any] = pending.first(connection, source_id, size)
             else:
                 events = asked.events
                 batch.size = len(events)
             batch.worked = len(events)
             if batch.worked >= WORTH:
-                following = _pending(connection, source_id, size, after=events[-1].id)
+                following = pending.first(connection, source_id, size, after=events[-1].id)
                 ahead.ask(following, source.applied_mapping)
             folded = project(connection, source, events, settings, drained, asked)
             batch.stored = folded.stored if folded is not None else 0
@@ -146,7 +154,7 @@ def _batch(
 def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, drained: Drained) -> int:
     """After a batch that cannot be written: each event alone, so that one never stops its neighbours."""
     with begin(engine) as connection:
-        ids = [row.id for row in _pending(connection, source_id, min(size, 500))]
+        ids = [row.id for row in pending.first(connection, source_id, min(size, 500))]
     parked = sum(_alone(engine, source_id, event_id, settings, drained) for event_id in ids)
     if ids and parked == len(ids):
         with begin(engine) as connection:
@@ -160,7 +168,7 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
         with begin(engine) as connection:
             source = lock(connection, source_id)
             if source is not None and not source.pause:
-                events = _pending(connection, source_id, 1, event_id)
+                events = pending.one(connection, source_id, event_id)
                 project(connection, source, events, settings, drained)
         return False
     except Exception as error:
@@ -178,31 +186,14 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
 def lock(connection: Connection, source_id: int) -> Row[Any] | None:
     """The source's row, locked until the transaction ends; None when it is gone or being deleted."""
     locks.lock_one(connection, source_id)
-    row = connection.execute(select(Source.__table__).where(Source.id == source_id)).first()
+    row = connection.execute(_SOURCE, {"source": source_id}).first()
     return row if row is not None and row.state == "active" else None
-
-
-def _pending(
-    connection: Connection, source_id: int, size: int, event_id: int | None = None, after: int = 0
-) -> list[Row[Any]]:
-    waiting = [Event.source_id == source_id, Event.state == PENDING, Event.id > after]
-    if event_id is not None:
-        waiting.append(Event.id == event_id)
-    sizes = select(Event.id, func.length(Event.body)).where(*waiting).order_by(Event.id).limit(size)
-    last = within(connection.execute(sizes).tuples(), MOST_BYTES)
-    query = select(Event.id, Event.received_at, Event.body).where(*waiting, Event.id <= last)
-    events: list[Any] = [*connection.execute(query.order_by(Event.id))]
-    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
-    return [event for event in events if event.id <= last]
 
 
 def _is_next(connection: Connection, source: Row[Any], asked: Asked) -> bool:
     """Whether the events that were read ahead are those that wait first, and by whose mapping they go."""
-    if asked.mapping != source.applied_mapping:
-        return False
-    waiting = select(Event.id).where(Event.source_id == source.id, Event.state == PENDING)
-    first = connection.scalars(waiting.order_by(Event.id).limit(len(asked.events)))
-    return [*first] == [event.id for event in asked.events]
+    same = asked.mapping == source.applied_mapping
+    return same and pending.are_first(connection, source.id, asked.events)
 
 
 def project(
@@ -309,10 +300,7 @@ def fold_next(
 
 def _rebuilt_up_to(connection: Connection, source_id: int) -> tuple[int, Any]:
     """The last event id that a rebuild under way has folded, and its mapping; 0 without one."""
-    query = select(Sync.phase, Sync.cursor, Sync.mapping).where(
-        Sync.source_id == source_id, Sync.kind == "rebuild", Sync.state == "running"
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_REBUILD, {"source": source_id}).first()
     if row is None:
         return 0, None
     if row.phase == "events":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from webapp.domain.segment import Reading
 from webapp.domain.sighting import Attribute, Sighting, take_out, told_by
@@ -14,6 +14,13 @@ from webapp.services.rows import select_in, upsert
 
 # Of the keys past the limit so many are kept by name for the report; the events' warnings name all.
 REPORTED_OVER_LIMIT = 100
+
+_HERE = (
+    AttributeSighting.source_id == bindparam("source"),
+    AttributeSighting.generation == bindparam("generation"),
+)
+_KNOWN: Select[Any] = select(AttributeSighting.__table__).where(*_HERE)
+_KEPT = select(func.count()).where(*_HERE, AttributeSighting.over_limit.is_(False))
 
 
 def note(
@@ -65,10 +72,8 @@ def _known(
     connection: Connection, source_id: int, generation: int, keys: Iterable[Attribute]
 ) -> dict[Attribute, Any]:
     wanted = set(keys)
-    query = select(AttributeSighting.__table__).where(
-        AttributeSighting.source_id == source_id, AttributeSighting.generation == generation
-    )
-    rows = select_in(connection, query, AttributeSighting.key, {key for _, key in wanted})
+    names, given = {key for _, key in wanted}, {"source": source_id, "generation": generation}
+    rows = select_in(connection, _KNOWN, AttributeSighting.key, names, **given)
     return {(row.entity, row.key): row for row in rows if (row.entity, row.key) in wanted}
 
 
@@ -77,13 +82,7 @@ def _refused(
 ) -> set[Attribute]:
     if not new:
         return set()
-    kept = connection.scalar(
-        select(func.count()).where(
-            AttributeSighting.source_id == source_id,
-            AttributeSighting.generation == generation,
-            AttributeSighting.over_limit.is_(False),
-        )
-    )
+    kept = connection.scalar(_KEPT, {"source": source_id, "generation": generation})
     return set(new[max(0, limit - (kept or 0)) :])
 
 

@@ -1,0 +1,70 @@
+"""What waits in a source's inbox to be projected.
+
+The statements are put together once: that takes longer than to run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, literal_column, or_, select
+
+from webapp.models import Event, Source
+from webapp.models.event import PENDING
+from webapp.services.pacing import MOST_BYTES, MOST_VALUES, within
+
+# A literal lets both databases see at once that the small index of what waits will do.
+_WAITS = (Event.source_id == bindparam("source"), Event.state == literal_column(str(PENDING)))
+_LATER = (*_WAITS, Event.id > bindparam("after"))
+_SIZES = select(Event.id, func.length(Event.body)).where(*_LATER).order_by(Event.id).limit(bindparam("size"))
+_EVENTS = (
+    select(Event.id, Event.received_at, Event.body)
+    .where(*_LATER, Event.id <= bindparam("last"))
+    .order_by(Event.id)
+)
+_IDS = select(Event.id).where(*_WAITS).order_by(Event.id).limit(bindparam("size"))
+_WORK = select(Source.id).where(
+    Source.id == bindparam("source"), or_(Source.failing_since.is_not(None), exists().where(*_WAITS))
+)
+
+
+def first(connection: Connection, source_id: int, size: int, after: int = 0) -> list[Row[Any]]:
+    """The events that wait first, but no more than fit into memory; one always does.
+
+    Args:
+        size: how many at most.
+        after: an event's id; only later ones.
+
+    Returns:
+        Rows of `id, received_at, body`, by id.
+    """
+    waiting = {"source": source_id, "after": after}
+    sizes = connection.execute(_SIZES, {**waiting, "size": size})
+    last = within(sizes.tuples(), MOST_BYTES)
+    events: list[Any] = [*connection.execute(_EVENTS, {**waiting, "last": last})]
+    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
+    return [event for event in events if event.id <= last]
+
+
+def one(connection: Connection, source_id: int, event_id: int) -> list[Row[Any]]:
+    """A single event as `first` gives it; none when it waits no more."""
+    only: list[Any] = [
+        *connection.execute(_EVENTS, {"source": source_id, "after": event_id - 1, "last": event_id})
+    ]
+    return only
+
+
+def are_first(connection: Connection, source_id: int, events: Sequence[Any]) -> bool:
+    """Whether just these events wait first."""
+    ids = connection.scalars(_IDS, {"source": source_id, "size": len(events)})
+    return [*ids] == [event.id for event in events]
+
+
+def is_more(engine: Engine, source_id: int) -> bool:
+    """Whether a source has anything for another batch to do: events, or a failure to take back.
+
+    Asked without the lock of a batch, which others may be waiting for.
+    """
+    with engine.connect() as connection:
+        return connection.scalar(_WORK, {"source": source_id}) is not None
