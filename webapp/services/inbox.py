@@ -47,6 +47,19 @@ _FREE = (
     .order_by(Source.id)
     .with_for_update(key_share=True, skip_locked=True)
 )
+_KEPT = (
+    select(Source.id)
+    .where(Source.id.in_(bindparam("sources", expanding=True)), Source.state == "active")
+    .with_for_update(read=True, key_share=True)
+)
+_LATE = (
+    update(WebhookUrl)
+    .where(WebhookUrl.id == bindparam("url"))
+    .values(
+        late_calls=WebhookUrl.late_calls + bindparam("more"),
+        last_late_call_at=bindparam("at", type_=BigInteger()),
+    )
+)
 FORBIDDEN = "access forbidden"
 TURNED_AWAY = {URL: (403, FORBIDDEN), KEY: (401, "the write key is unknown, or has been replaced")}
 
@@ -211,12 +224,9 @@ def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
 def _write_notes(connection: Connection, notes: Notes, hurried: bool) -> Notes:
     """Write what was noted; returns what a lock kept out, or the hurry."""
     _reject(connection, notes)
-    for url_id, count in sorted(notes.late.items()):
-        connection.execute(
-            update(WebhookUrl)
-            .where(WebhookUrl.id == url_id)
-            .values(late_calls=WebhookUrl.late_calls + count, last_late_call_at=notes.at)
-        )
+    if notes.late:
+        late = [{"url": url, "more": more, "at": notes.at} for url, more in sorted(notes.late.items())]
+        connection.execute(_LATE, late)
     touched = sorted(notes.tested.keys() | notes.heard.keys())
     if not touched or (hurried and not notes.tested):
         return Notes(heard=notes.heard)
@@ -233,13 +243,7 @@ def _reject(connection: Connection, notes: Notes) -> None:
     if not notes.rejections:
         return
     concerned = {source_id for source_id, _, _ in notes.rejections}
-    kept = set(
-        connection.scalars(
-            select(Source.id)
-            .where(Source.id.in_(concerned), Source.state == "active")
-            .with_for_update(read=True, key_share=True)
-        )
-    )
+    kept = set(connection.scalars(_KEPT, {"sources": sorted(concerned)}))
     rows = [
         {"source_id": source_id, "status": status, "reason": reason, "count": count, "last_at": notes.at}
         for (source_id, status, reason), count in sorted(notes.rejections.items())
