@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, func, or_, select, true
+from sqlalchemy import Connection, and_, bindparam, false, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from webapp.domain.segment import REASONS, WARNINGS
@@ -35,6 +35,34 @@ TONES = {
 GROUP_TYPES = ("group", "Send Customer")
 NAMED = or_(Person.user_id.is_not(None), Person.email.is_not(None))
 """The condition that a person told enough to be a contact."""
+
+# What is known of those whom events name. Put together once: that takes longer than to ask for it.
+_source: Any = bindparam("source")
+_generation: Any = bindparam("generation")
+_IDENTIFIERS = select(Identifier.key, Identifier.person_uuid).where(
+    Identifier.source_id == _source, Identifier.generation == _generation
+)
+_PERSONS = select(Person.uuid, Person.user_id, Person.email, Person.company).where(
+    Person.source_id == _source, Person.generation == _generation
+)
+_head = aliased(Contact)  # who stands within another contact is shown there
+_CONTACTS = (
+    select(
+        *(Contact.uuid, Contact.company, _head.uuid.label("shown_uuid")),
+        *(_head.first_name, _head.last_name, _head.email, _head.user_id),
+        *(Customer.uuid.label("customer_uuid"), Customer.name.label("customer"), Customer.external_id),
+    )
+    .join(Customer, Customer.id == Contact.customer_id)
+    .join(_head, _head.id == func.coalesce(Contact.within_id, Contact.id))
+    .where(Contact.source_id == _source)
+)
+_CUSTOMERS = (
+    select(Company.key, Customer.uuid, Customer.name, Customer.external_id)
+    .join(DataSourceCustomer, DataSourceCustomer.origin_uuid == Company.uuid)
+    .join(Customer, Customer.id == DataSourceCustomer.customer_id)
+    .where(Company.source_id == _source, Company.generation == _generation)
+)
+
 KEPT = "kept until they tell a user id or an e-mail"
 NOT_YET = "kept; a re-sync of the source brings it into the tables"
 
@@ -113,45 +141,21 @@ class _Told:
 
     @classmethod
     def load(cls, connection: Connection, source: Source, rows: Sequence[Any]) -> _Told:
-        now = (Identifier.source_id == source.id, Identifier.generation == source.generation)
-        query = select(Identifier.key, Identifier.person_uuid).where(*now)
+        shown = {"source": source.id, "generation": source.generation}
         subjects = {row.subject for row in rows if row.subject is not None}
-        found = select_in(connection, query, Identifier.key, subjects)
+        companies = {row.company for row in rows if row.company is not None}
+        found = select_in(connection, _IDENTIFIERS, Identifier.key, subjects, **shown)
         person_of = {row.key: row.person_uuid for row in found if row.person_uuid is not None}
         uuids = set(person_of.values())
+        persons = select_in(connection, _PERSONS, Person.uuid, uuids, **shown)
+        contacts = select_in(connection, _CONTACTS, Contact.uuid, uuids, source=source.id)
+        customers = select_in(connection, _CUSTOMERS, Company.key, companies, **shown)
         return cls(
             person_of,
-            _persons(connection, source, uuids),
-            _contacts(connection, source, uuids),
-            _customers(connection, source, {row.company for row in rows if row.company is not None}),
+            {row.uuid: row for row in persons},
+            {row.uuid: row for row in contacts},
+            {row.key: (f"cus_{row.uuid}", row.name or row.external_id) for row in customers},
         )
-
-
-def _persons(connection: Connection, source: Source, uuids: set[str]) -> dict[str, Any]:
-    query = select(Person.uuid, Person.user_id, Person.email, Person.company)
-    query = query.where(Person.source_id == source.id, Person.generation == source.generation)
-    return {row.uuid: row for row in select_in(connection, query, Person.uuid, uuids)}
-
-
-def _contacts(connection: Connection, source: Source, uuids: set[str]) -> dict[str, Any]:
-    head = aliased(Contact)  # who stands within another contact is shown there
-    names = (head.uuid.label("shown_uuid"), head.first_name, head.last_name, head.email, head.user_id)
-    customer = (Customer.uuid.label("customer_uuid"), Customer.name.label("customer"), Customer.external_id)
-    query = select(Contact.uuid, Contact.company, *names, *customer).join(
-        Customer, Customer.id == Contact.customer_id
-    )
-    query = query.join(head, head.id == func.coalesce(Contact.within_id, Contact.id))
-    query = query.where(Contact.source_id == source.id)
-    return {row.uuid: row for row in select_in(connection, query, Contact.uuid, uuids)}
-
-
-def _customers(connection: Connection, source: Source, keys: set[bytes]) -> dict[bytes, tuple[str, str]]:
-    query = select(Company.key, Customer.uuid, Customer.name, Customer.external_id)
-    query = query.join(DataSourceCustomer, DataSourceCustomer.origin_uuid == Company.uuid)
-    query = query.join(Customer, Customer.id == DataSourceCustomer.customer_id)
-    query = query.where(Company.source_id == source.id, Company.generation == source.generation)
-    rows = select_in(connection, query, Company.key, keys)
-    return {row.key: (f"cus_{row.uuid}", row.name or row.external_id) for row in rows}
 
 
 def _outcome(row: Any, told: _Told, source: Source) -> Outcome:

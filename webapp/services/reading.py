@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from webapp.domain import batch
 from webapp.domain import mapping as mappings
@@ -20,6 +20,13 @@ from webapp.services import sightings
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
+
+_PAGE = (
+    select(Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings)
+    .where(Event.source_id == bindparam("source"), Event.id > bindparam("after"), Event.state != PENDING)
+    .order_by(Event.id)
+    .limit(bindparam("size"))
+)
 
 
 def read_all(
@@ -46,9 +53,7 @@ def read_all(
 
 def page(connection: Connection, source_id: int, after: int, limit: int) -> list[Any]:
     """The next events of a source that have been read before, by id, with the outcomes they have."""
-    columns = (Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings)
-    query = select(*columns).where(Event.source_id == source_id, Event.id > after, Event.state != PENDING)
-    return list(connection.execute(query.order_by(Event.id).limit(limit)))
+    return list(connection.execute(_PAGE, {"source": source_id, "after": after, "size": limit}))
 
 
 def write_changed(
