@@ -114,4 +114,4 @@ def _insert_arrays(connection: Connection, rows: list[Row], writer: int) -> Coun
     columns = zip(*rows, strict=True)
     arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
     counted = connection.exec_driver_sql(_INSERT_ARRAYS, (*arrays, writer))
-    return Counter(dict(counted.tuples().all()))
+    return Counter({row.source_id: row.stored for row in counted})

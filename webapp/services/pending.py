@@ -41,7 +41,7 @@ def first(connection: Connection, source_id: int, size: int, after: int = 0) -> 
     """
     waiting = {"source": source_id, "after": after}
     sizes = connection.execute(_SIZES, {**waiting, "size": size})
-    last = within(sizes.tuples(), MOST_BYTES)
+    last = within(sizes, MOST_BYTES)
     events: list[Any] = [*connection.execute(_EVENTS, {**waiting, "last": last})]
     last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
     return [event for event in events if event.id <= last]
