@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, or_, select, update
 
 from webapp.config import Settings
 from webapp.database import begin
@@ -69,6 +70,8 @@ TABLES = (
 # wiped, its log is emptied, the source's own row goes. The first two stand outside the work's transactions
 # (`ready`); on PostgreSQL there is nothing to do.
 DETACHING, ROWS_LEFT, WIPING, EMPTYING, WIPED = "detaching", "rows", "wiping", "emptying", "wiped"
+
+_SYNC = update(Sync).where(Sync.id == bindparam("of"))
 
 
 @dataclass(slots=True, frozen=True)
@@ -162,8 +165,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
 
 
 def _note(connection: Connection, sync: Any, gone: int, **columns: Any) -> int:
-    done = {"done": sync.done + gone} | columns
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(**done))
+    connection.execute(_SYNC, {"of": sync.id, "done": sync.done + gone, **columns})
     return gone
 
 
@@ -197,7 +199,7 @@ def ready(engine: Engine, sync_id: int) -> bool:
 
 def _enter(engine: Engine, sync_id: int, phase: str) -> bool:
     with begin(engine) as connection:
-        connection.execute(update(Sync).where(Sync.id == sync_id).values(phase=phase))
+        connection.execute(_SYNC, {"of": sync_id, "phase": phase})
     return True
 
 
@@ -205,12 +207,18 @@ def _erase_some(
     connection: Connection, model: Any, source_id: int, limit: int, after: int = 0
 ) -> tuple[int, int]:
     if model is not DataSourceCustomer:
-        return erase(connection, model, limit, model.source_id == source_id, after=after)
-    query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid)
-    query = passing(connection, query.where(DataSourceCustomer.source_id == source_id), model, after)
-    rows = connection.execute(query.limit(limit)).all()
+        return erase(connection, model, limit, after, source_id=source_id)
+    told = {"source": source_id, "after": after, "most": limit}
+    rows = connection.execute(_standing(connection.dialect.name), told).all()
     leave(connection, [row.origin_uuid for row in rows])
     return len(rows), max((row.id for row in rows), default=after)
+
+
+@cache
+def _standing(dialect: str) -> Any:
+    query = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid)
+    query = query.where(DataSourceCustomer.source_id == bindparam("source"))
+    return passing(query, DataSourceCustomer, dialect).limit(bindparam("most"))
 
 
 def _forget(connection: Connection, sync: Any) -> None:

@@ -146,8 +146,7 @@ def _swap(connection: Connection, sync: Any, source: Any) -> int:
 
 def _erase(connection: Connection, sync: Any, generation: int, limit: int, state: str) -> int | None:
     for model in GENERATIONS:
-        of_generation = (model.source_id == sync.source_id, model.generation == generation)
-        gone, _ = erase(connection, model, limit, *of_generation)
+        gone, _ = erase(connection, model, limit, source_id=sync.source_id, generation=generation)
         if gone:
             return gone
     resync.finish(connection, sync, state)
