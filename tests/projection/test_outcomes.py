@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from tests.projection import support
 from webapp.config import Settings
-from webapp.models import Event
+from webapp.database import begin
+from webapp.models import Event, Identifier, Source
+from webapp.models.event import PARKED
 
 
 def rows(engine: Engine) -> list[Any]:
@@ -49,3 +51,33 @@ def test_keys_over_the_limit_are_reported_with_the_event_and_kept_nowhere_else(
     assert [code for code, _ in row.warnings] == ["over_limit", "over_limit"]
     _, contacts = support.tables(engine, source)
     assert len(contacts[0]["custom"]) == settings.max_custom_attributes
+
+
+def test_a_source_is_failing_from_the_first_batch_of_which_nothing_went_through_until_one_does(
+    engine: Engine, settings: Settings
+) -> None:
+    """Its page and the doctor say so meanwhile, since when; what was parked stays parked."""
+    source = support.make_source(engine)
+    told = [{"type": "identify", "userId": "u1", "traits": {"seats": seats}} for seats in range(3)]
+    support.receive(engine, source, told[:1])
+    support.drain(engine, settings, source)
+    with begin(engine) as connection:
+        connection.execute(update(Identifier).values(told=b"\xff of no release"))
+    since = []
+    for event in told[1:]:
+        support.receive(engine, source, [event])
+        assert support.drain(engine, settings, source).parked == 1
+        since.append(failing_since(engine, source))
+    assert since[0] is not None
+    assert since[0] == since[1]
+    support.drain(engine, settings, source)
+    assert failing_since(engine, source) == since[0]
+    support.receive(engine, source, [{"type": "identify", "userId": "u2", "traits": {}}])
+    assert support.drain(engine, settings, source).applied == 1
+    assert failing_since(engine, source) is None
+    assert support.count_rows(engine, Event, Event.state == PARKED) == 2
+
+
+def failing_since(engine: Engine, source: int) -> int | None:
+    with engine.connect() as connection:
+        return connection.scalar(select(Source.failing_since).where(Source.id == source))

@@ -126,7 +126,7 @@ def _not_asked_of_late(wanted: Mapping[str, int], known: Mapping[str, Any], at: 
 def states(connection: Connection, entity: str) -> dict[str, str]:
     """How far the index of each attribute is that was asked for, by key (`models/attribute`)."""
     row = AttributeIndex
-    return dict(connection.execute(select(row.key, row.state).where(row.entity == entity)).tuples().all())
+    return dict(connection.execute(select(row.key, row.state).where(row.entity == entity)).all())
 
 
 def tend(engine: Engine, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -213,7 +213,7 @@ def _there(connection: Connection, entity: str) -> dict[str, bool]:
             "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
             "WHERE indrelid = CAST(:table AS regclass)"
         )
-    rows = connection.execute(text(query), {"table": f"{entity}s"}).tuples()
+    rows = connection.execute(text(query), {"table": f"{entity}s"})
     return {name: bool(valid) for name, valid in rows if name.startswith(_prefix(entity))}
 
 

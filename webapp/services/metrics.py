@@ -83,7 +83,7 @@ def _of_database(engine: Engine) -> Iterator[Metric]:
         yield _gauge("sources_failing", "Sources whose draining fails.", connection.scalar(failing) or 0)
         syncs = GaugeMetricFamily("tributary_syncs_open", "Long work under way.", labels=["state"])
         open_syncs = select(Sync.state, func.count()).where(Sync.state.in_(OPEN)).group_by(Sync.state)
-        found = dict(connection.execute(open_syncs).tuples().all())
+        found = dict(connection.execute(open_syncs).all())
         for state in OPEN:
             syncs.add_metric([state], found.get(state, 0))
         yield syncs

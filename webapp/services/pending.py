@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, literal_column, or_, select
+from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, literal_column, select
 
-from webapp.models import Event, Source
+from webapp.models import Event
 from webapp.models.event import PENDING
 from webapp.services.pacing import MOST_BYTES, MOST_VALUES, within
 
@@ -24,9 +24,7 @@ _EVENTS = (
     .order_by(Event.id)
 )
 _IDS = select(Event.id).where(*_WAITS).order_by(Event.id).limit(bindparam("size"))
-_WORK = select(Source.id).where(
-    Source.id == bindparam("source"), or_(Source.failing_since.is_not(None), exists().where(*_WAITS))
-)
+_MORE = select(exists().where(*_WAITS))
 
 
 def first(connection: Connection, source_id: int, size: int, after: int = 0) -> list[Row[Any]]:
@@ -62,9 +60,6 @@ def are_first(connection: Connection, source_id: int, events: Sequence[Any]) -> 
 
 
 def is_more(engine: Engine, source_id: int) -> bool:
-    """Whether a source has anything for another batch to do: events, or a failure to take back.
-
-    Asked without the lock of a batch, which others may be waiting for.
-    """
+    """Whether events of a source wait. Asked without the lock of a batch, which others may be waiting for."""
     with engine.connect() as connection:
-        return connection.scalar(_WORK, {"source": source_id}) is not None
+        return bool(connection.scalar(_MORE, {"source": source_id}))

@@ -137,7 +137,7 @@ def _batch(
             batch.stored = folded.stored if folded is not None else 0
             if batch.worked >= MANY:
                 look_at_unseen(connection, *WRITTEN)
-            if source.failing_since is not None:
+            if events and source.failing_since is not None:
                 connection.execute(update(Source).where(Source.id == source_id).values(failing_since=None))
             reach("drain.before_commit")
         reach("drain.after_commit")
@@ -158,7 +158,8 @@ def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, d
     parked = sum(_alone(engine, source_id, event_id, settings, drained) for event_id in ids)
     if ids and parked == len(ids):
         with begin(engine) as connection:
-            connection.execute(update(Source).where(Source.id == source_id).values(failing_since=now()))
+            began = update(Source).where(Source.id == source_id, Source.failing_since.is_(None))
+            connection.execute(began.values(failing_since=now()))
     return len(ids)
 
 

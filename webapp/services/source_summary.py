@@ -100,7 +100,7 @@ def _summaries(session: Session, sources: Sequence[Source], most: int) -> list[S
     since = now() // MICROS_PER_HOUR * MICROS_PER_HOUR - 23 * MICROS_PER_HOUR
     received = select(Tally.source_id, func.sum(Tally.received)).where(Tally.hour >= since)
     received = received.where(Tally.source_id.in_([source.id for source in active])).group_by(Tally.source_id)
-    events = dict(session.execute(received).tuples().all())
+    events = dict(session.execute(received).all())
     numbers = {name: _numbers(session, active, each, most) for name, each in _COUNTED.items()}
     rows = []
     for source in sources:
@@ -158,7 +158,7 @@ def _numbers(session: Session, sources: Sequence[Source], counted: _Counted, mos
     few = select(met.label("met")).where(counted.among(Source)).limit(most + 1).correlate(Source).subquery()
     number = func.count(few.c.met if counted.what is None else few.c.met.distinct())
     both = (select(each).select_from(few).scalar_subquery() for each in (func.count(), number))
-    rows = session.execute(select(Source.id, *both).where(Source.id.in_(by_id))).tuples()
+    rows = session.execute(select(Source.id, *both).where(Source.id.in_(by_id)))
     return {
         id: Count(number) if looked_at <= most else _about(session, by_id[id], counted, number)
         for id, looked_at, number in rows.all()

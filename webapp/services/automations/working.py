@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, exists, select, update
 
 from webapp.database import begin
 from webapp.models import Automation, DataSourceCustomer, Match, now
@@ -24,6 +24,7 @@ from webapp.services.projection import never
 from webapp.services.rows import chunks, delete_in, select_in, update_by_id, upsert
 
 PAGE = {"sqlite": 200, "postgresql": 1000}
+_WAITS = select(exists().where(DataSourceCustomer.unmatched))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,7 @@ class Looked:
 def waits(engine: Engine) -> bool:
     """Whether something changed that an automation has not looked at."""
     with engine.connect() as connection:
-        return (
-            connection.scalar(select(DataSourceCustomer.id).where(DataSourceCustomer.unmatched).limit(1))
-            is not None
-        )
+        return bool(connection.scalar(_WAITS))
 
 
 def work_off(engine: Engine, *, stop: Callable[[], bool] = never) -> int:

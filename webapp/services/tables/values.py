@@ -38,5 +38,5 @@ def holding(
     steps = steps.union_all(another.where(steps.c.value.is_not(None), steps.c.n <= MOST))
     # What a key cuts off may hold the text too, so that a long value has to be looked at.
     asked = case((held(steps.c.value) | (func.length(steps.c.value) >= LONGEST_KEY), 1), else_=0)
-    rows = connection.execute(select(steps.c.value, asked).where(steps.c.value.is_not(None))).tuples().all()
+    rows = connection.execute(select(steps.c.value, asked).where(steps.c.value.is_not(None))).all()
     return [value for value, is_held in rows if is_held] if len(rows) <= MOST else None
