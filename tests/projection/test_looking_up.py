@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, event, insert, select
@@ -50,3 +52,14 @@ def test_bytes_are_looked_up_whatever_they_are(engine: Engine) -> None:
             found = select_in(connection, query, Company.key, wanted, source=source_id)
             assert sorted(row.key for row in found) == sorted(set(wanted) & set(keys))
         assert not select_in(connection, query, Company.key, keys, source=source_id + 1)
+
+
+def test_a_statement_that_is_no_constant_is_not_kept(engine: Engine) -> None:
+    """What it was told would stay in memory with it."""
+    query = select(Customer.uuid).where(Customer.name == "Ada Lovelace")
+    gone = weakref.ref(query)
+    with engine.connect() as connection:
+        select_in(connection, query, Customer.uuid, ["one"])
+    del query
+    gc.collect()
+    assert gone() is None
