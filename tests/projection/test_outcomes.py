@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+import pytest
+from sqlalchemy import Engine, event, select, update
+from sqlalchemy.orm import Session
 
 from tests.projection import support
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Event, Identifier, Source
 from webapp.models.event import PARKED
+from webapp.services import outcomes
 
 
 def rows(engine: Engine) -> list[Any]:
@@ -64,8 +67,8 @@ def test_a_source_is_failing_from_the_first_batch_of_which_nothing_went_through_
     with begin(engine) as connection:
         connection.execute(update(Identifier).values(told=b"\xff of no release"))
     since = []
-    for event in told[1:]:
-        support.receive(engine, source, [event])
+    for each in told[1:]:
+        support.receive(engine, source, [each])
         assert support.drain(engine, settings, source).parked == 1
         since.append(failing_since(engine, source))
     assert since[0] is not None
@@ -81,3 +84,34 @@ def test_a_source_is_failing_from_the_first_batch_of_which_nothing_went_through_
 def failing_since(engine: Engine, source: int) -> int | None:
     with engine.connect() as connection:
         return connection.scalar(select(Source.failing_since).where(Source.id == source))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_of_events_looks_for_those_whom_it_names_and_not_through_all_of_the_source(
+    engine: Engine, settings: Settings
+) -> None:
+    """SQLite takes a whole source for ten rows, and would rather read these than look for a page's people."""
+    source = support.make_source(engine)
+    told = [{"type": "identify", "userId": f"u{n}", "traits": {"email": f"{n}@x.example"}} for n in range(20)]
+    support.receive(engine, source, told)
+    support.drain(engine, settings, source)
+    said: list[tuple[str, Any]] = []
+
+    def note(*run: Any) -> None:
+        said.append((run[2], run[3]))
+
+    with Session(engine) as session:
+        of = session.get_one(Source, source)
+        event.listen(engine, "before_cursor_execute", note)
+        found = outcomes.of(session.connection(), of, rows(engine))
+        event.remove(engine, "before_cursor_execute", note)
+    assert {each.kind for each in found.values()} == {"imported"}
+    with engine.connect() as connection:
+        plans = [
+            row.detail
+            for statement, parameters in said
+            if "json_each" in statement
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert any("contacts" in plan for plan in plans)
+    assert not [plan for plan in plans if plan.endswith(("(source_id=?)", "(source_id=? AND generation=?)"))]
