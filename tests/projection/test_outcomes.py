@@ -75,10 +75,14 @@ def test_a_source_is_failing_from_the_first_batch_of_which_nothing_went_through_
     assert since[0] == since[1]
     support.drain(engine, settings, source)
     assert failing_since(engine, source) == since[0]
-    support.receive(engine, source, [{"type": "identify", "userId": "u2", "traits": {}}])
-    assert support.drain(engine, settings, source).applied == 1
-    assert failing_since(engine, source) is None
-    assert support.count_rows(engine, Event, Event.state == PARKED) == 2
+    good = {"type": "identify", "userId": "u2", "traits": {}}
+    for number, batch in enumerate(([good], [told[0] | {"context": {}}, good | {"context": {}}])):
+        support.receive(engine, source, batch)
+        assert support.drain(engine, settings, source).applied == 1
+        assert failing_since(engine, source) is None
+        assert support.count_rows(engine, Event, Event.state == PARKED) == 2 + number
+        with begin(engine) as connection:
+            connection.execute(update(Source).values(failing_since=1))
 
 
 def failing_since(engine: Engine, source: int) -> int | None:

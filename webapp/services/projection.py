@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, select, update
 
 from webapp.config import Settings
 from webapp.database import CROWDED, begin, is_away
@@ -155,11 +155,13 @@ def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, d
     """After a batch that cannot be written: each event alone, so that one never stops its neighbours."""
     with begin(engine) as connection:
         ids = [row.id for row in pending.first(connection, source_id, min(size, 500))]
+    before = drained.applied + drained.ignored
     parked = sum(_alone(engine, source_id, event_id, settings, drained) for event_id in ids)
-    if ids and parked == len(ids):
+    went_through = drained.applied + drained.ignored > before
+    if parked or went_through:
+        since = None if went_through else func.coalesce(Source.failing_since, now())
         with begin(engine) as connection:
-            began = update(Source).where(Source.id == source_id, Source.failing_since.is_(None))
-            connection.execute(began.values(failing_since=now()))
+            connection.execute(update(Source).where(Source.id == source_id).values(failing_since=since))
     return len(ids)
 
 
