@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
 from webapp.domain.fold import unpack
 from webapp.domain.identity import id_of
 from webapp.domain.text import clean
-from webapp.models import Company, Identifier, Sync
+from webapp.models import Company, Identifier
+from webapp.services import progress
 from webapp.services.rows import select_in
 
 # Differing records that are named; all are counted.
@@ -61,7 +62,7 @@ def _add(connection: Connection, sync: Any, compared: int, known: int, differing
     result["known"] = result.get("known", 0) + known
     result["differing"] = result.get("differing", 0) + len(differing)
     result["examples"] = [*result.get("examples", []), *differing][:NAMED]
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(result=result))
+    progress.note(connection, sync.id, result=result)
 
 
 def missing(connection: Connection, sync: Any, source: Any) -> int:

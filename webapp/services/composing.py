@@ -28,7 +28,7 @@ from webapp.services.rows import select_in, update_by_id
 from webapp.services.standing import searchable
 
 _CUSTOMERS = select(Customer.__table__)
-_BEHIND = select(DataSourceCustomer.__table__)
+BEHIND = select(DataSourceCustomer.__table__)
 _EDITS = select(Edit.origin_uuid, Edit.fields).where(Edit.entity == bindparam("entity"))
 _IGNORED = select(CustomAttribute.key).where(
     CustomAttribute.ignored, CustomAttribute.entity == bindparam("entity")
@@ -65,7 +65,7 @@ def compose(
 def behind_customers(connection: Connection, customer_ids: Iterable[int]) -> dict[int, list[Any]]:
     """The data source customers of some customers, as rows."""
     behind: dict[int, list[Any]] = {}
-    for row in select_in(connection, _BEHIND, DataSourceCustomer.customer_id, customer_ids):
+    for row in select_in(connection, BEHIND, DataSourceCustomer.customer_id, customer_ids):
         behind.setdefault(row.customer_id, []).append(row)
     return behind
 

@@ -37,7 +37,7 @@ from webapp.models import (
     Tally,
     WebhookUrl,
 )
-from webapp.services import attribute_indexes, audit, detaching, packing, trigrams
+from webapp.services import attribute_indexes, audit, detaching, packing, progress, trigrams
 from webapp.services.billing import files as billing_files
 from webapp.services.billing.subscriptions import disconnect_source
 from webapp.services.erasing import erase, passing
@@ -70,8 +70,6 @@ TABLES = (
 # wiped, its log is emptied, the source's own row goes. The first two stand outside the work's transactions
 # (`ready`); on PostgreSQL there is nothing to do.
 DETACHING, ROWS_LEFT, WIPING, EMPTYING, WIPED = "detaching", "rows", "wiping", "emptying", "wiped"
-
-_SYNC = update(Sync).where(Sync.id == bindparam("of"))
 
 
 @dataclass(slots=True, frozen=True)
@@ -165,7 +163,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
 
 
 def _note(connection: Connection, sync: Any, gone: int, **columns: Any) -> int:
-    connection.execute(_SYNC, {"of": sync.id, "done": sync.done + gone, **columns})
+    progress.note(connection, sync.id, **{"done": sync.done + gone} | columns)
     return gone
 
 
@@ -199,7 +197,7 @@ def ready(engine: Engine, sync_id: int) -> bool:
 
 def _enter(engine: Engine, sync_id: int, phase: str) -> bool:
     with begin(engine) as connection:
-        connection.execute(_SYNC, {"of": sync_id, "phase": phase})
+        progress.note(connection, sync_id, phase=phase)
     return True
 
 

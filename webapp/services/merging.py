@@ -16,7 +16,7 @@ from webapp.domain.composing import Teller, followers, groups, in_order
 from webapp.models import Contact, Customer, DataSourceCustomer, now
 from webapp.services import contact_counts, decisions
 from webapp.services.arrays import pack
-from webapp.services.composing import compose
+from webapp.services.composing import BEHIND, compose
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.rows import delete_in, select_in, update_by_id
 from webapp.services.standing import CUSTOMER_IDS, customer_row, customer_uuids, step_down
@@ -30,7 +30,6 @@ _MOVE = text(
 )
 
 
-_BEHIND = select(DataSourceCustomer.__table__)
 _STANDS = select(DataSourceCustomer.customer_id).distinct()
 _MOVE_ONE = (
     update(Contact)
@@ -101,10 +100,10 @@ def _around(
         reached, found = decisions.reached(connection, "customer", fresh) if fresh else (set[str](), set())
         pairs |= found
         asked |= reached
-        here = select_in(connection, _BEHIND, DataSourceCustomer.origin_uuid, reached - rows.keys())
+        here = select_in(connection, BEHIND, DataSourceCustomer.origin_uuid, reached - rows.keys())
         ids = (ids | {row.customer_id for row in here}) - seen
         seen |= ids
-        here += select_in(connection, _BEHIND, DataSourceCustomer.customer_id, ids)
+        here += select_in(connection, BEHIND, DataSourceCustomer.customer_id, ids)
         rows |= {row.origin_uuid: row for row in here}
         fresh, ids = rows.keys() - asked, set()
     return rows, pairs

@@ -32,10 +32,9 @@ from webapp.models import (
     PathSighting,
     Person,
     Source,
-    Sync,
 )
 from webapp.models.event import PENDING
-from webapp.services import comparing, keeping, reading, resync, walking
+from webapp.services import comparing, keeping, progress, reading, resync, walking
 from webapp.services.erasing import erase
 from webapp.services.projection import fold_next
 
@@ -95,7 +94,7 @@ def _begin(connection: Connection, sync: Any) -> int | None:
     if sync.state == "cancelling":
         resync.finish(connection, sync, "cancelled")
         return None
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(total=_count_events(connection, sync)))
+    progress.note(connection, sync.id, total=_count_events(connection, sync))
     return _enter(connection, sync, "events")
 
 
@@ -108,7 +107,7 @@ def _fold(connection: Connection, sync: Any, source: Any, settings: Settings, li
     events = reading.page(connection, source.id, sync.cursor, limit)
     if not events:
         total = sync.done + comparing.size(connection, source.id, source.generation + 1)
-        connection.execute(update(Sync).where(Sync.id == sync.id).values(total=total))
+        progress.note(connection, sync.id, total=total)
         return _enter(connection, sync, "compare identifiers")
     tally = Tally()
     readings, parked = reading.read_all(source.id, events, mapping.of(sync.mapping), tally)
@@ -140,7 +139,7 @@ def _swap(connection: Connection, sync: Any, source: Any) -> int:
         more += connection.scalar(query.where(model.source_id == source.id, model.generation == follow)) or 0
     differing = sync.result.get("differing", 0) + comparing.missing(connection, sync, source)
     told = {"total": sync.done + more, "result": sync.result | {"differing": differing}}
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(**told))
+    progress.note(connection, sync.id, **told)
     return _enter(connection, sync, resync.ATTACHED)
 
 
@@ -154,12 +153,12 @@ def _erase(connection: Connection, sync: Any, generation: int, limit: int, state
 
 
 def _enter(connection: Connection, sync: Any, phase: str) -> int:
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(phase=phase, cursor=0))
+    progress.note(connection, sync.id, phase=phase, cursor=0)
     return 0
 
 
 def _move(connection: Connection, sync: Any, cursor: int, count: int) -> int:
     uncounted = sync.phase in UNCOUNTED
     done = min(sync.done + count, sync.total) if uncounted else sync.done + count
-    connection.execute(update(Sync).where(Sync.id == sync.id).values(cursor=cursor, done=done))
+    progress.note(connection, sync.id, cursor=cursor, done=done)
     return count

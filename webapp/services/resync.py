@@ -18,8 +18,8 @@ from webapp.config import Settings
 from webapp.domain.fold import unpack
 from webapp.domain.policy import COMPANY, USER
 from webapp.failpoints import reach
-from webapp.models import Company, Contact, Customer, DataSourceCustomer, Person, Source, Sync, now
-from webapp.services import attribute_changes, walking
+from webapp.models import Company, Contact, Customer, DataSourceCustomer, Person, Source, now
+from webapp.services import attribute_changes, progress, walking
 from webapp.services.growing import look_at_unseen
 from webapp.services.identities import persons_by_uuid
 from webapp.services.merging import leave
@@ -32,7 +32,6 @@ _BACK = "back "
 PLACED = (Customer, DataSourceCustomer, Contact)
 
 _SOURCE = select(Source.__table__).where(Source.id == bindparam("source"))
-_SYNC = update(Sync).where(Sync.id == bindparam("of"))
 _PAGE = (
     select(Person)
     .where(Person.source_id == bindparam("source"), Person.generation == bindparam("generation"))
@@ -62,7 +61,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     page = PAGES[name]
     last, count = page(connection, sync, _source(connection, sync), limit)
     if count:
-        _note(connection, sync, cursor=last, done=sync.done + count)
+        progress.note(connection, sync.id, cursor=last, done=sync.done + count)
         return count
     if page is attached:
         return _enter(connection, sync, back + UNATTACHED)
@@ -71,7 +70,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
 
 
 def _enter(connection: Connection, sync: Any, phase: str, **more: int) -> int:
-    _note(connection, sync, phase=phase, cursor=0, **more)
+    progress.note(connection, sync.id, phase=phase, cursor=0, **more)
     return 0
 
 
@@ -103,7 +102,7 @@ def attached(connection: Connection, sync: Any, source: Any, limit: int) -> tupl
     page = walking.stretch(connection, sync, source, _is_no_contact(source.applied_policy), limit)
     if page.count:
         _place_persons(connection, sync, source, page.persons, page.companies)
-        _note(connection, sync, phase=walking.phase_at(sync, page))
+        progress.note(connection, sync.id, phase=walking.phase_at(sync, page))
     return page.company_id, page.count
 
 
@@ -181,11 +180,7 @@ def _place(connection: Connection, sync: Any, source: Any, **what: Any) -> None:
     placed += placing.place(**what)
     look_at_unseen(connection, *PLACED)
     reach(f"{sync.kind}.mid_batch")
-    _note(connection, sync, result=sync.result | asdict(placed))
-
-
-def _note(connection: Connection, sync: Any, **columns: Any) -> None:
-    connection.execute(_SYNC, {"of": sync.id, **columns})
+    progress.note(connection, sync.id, result=sync.result | asdict(placed))
 
 
 def _of(source: Any, sync: Any) -> dict[str, int]:
@@ -208,7 +203,7 @@ def finish(connection: Connection, sync: Any, state: str) -> None:
     if state == "done" and sync.phase != MISPLACED:  # everybody was placed again
         placed = update(Source).where(Source.id == sync.source_id)
         connection.execute(placed.values(attributes_applied_at=sync.started_at))
-    _note(connection, sync, state=state, finished_at=now())
+    progress.note(connection, sync.id, state=state, finished_at=now())
 
 
 def sweep_contacts(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:

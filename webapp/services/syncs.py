@@ -18,7 +18,16 @@ from webapp.database import CROWDED, begin
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
-from webapp.services import attribute_changes, deletion, detaching, locks, packing, rebuild, resync
+from webapp.services import (
+    attribute_changes,
+    deletion,
+    detaching,
+    locks,
+    packing,
+    progress,
+    rebuild,
+    resync,
+)
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.heartbeats import silent
 from webapp.services.neighbours import Neighbours
@@ -52,7 +61,6 @@ STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
 # What every step runs.
 _SYNC = select(Sync.__table__).where(Sync.id == bindparam("id"))
 _SOURCE_ID = select(Sync.source_id).where(Sync.id == bindparam("id"))
-_NOTE = update(Sync).where(Sync.id == bindparam("of"))
 
 
 class CannotRebuild(ValueError):
@@ -203,13 +211,13 @@ def _claimed(connection: Connection, sync_id: int) -> Any | None:
         return None
     if sync.started_at is None:
         started = {"started_at": now(), "state": "running" if sync.state == "queued" else sync.state}
-        connection.execute(_NOTE, {"of": sync_id, **started})
+        progress.note(connection, sync_id, **started)
         sync = connection.execute(_SYNC, this).first()
     return sync
 
 
 def _beat(connection: Connection, sync_id: int) -> None:
-    connection.execute(_NOTE, {"of": sync_id, "heartbeat_at": now()})
+    progress.note(connection, sync_id, heartbeat_at=now())
 
 
 def stalled(engine: Engine) -> list[int]:
