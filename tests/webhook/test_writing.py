@@ -152,6 +152,31 @@ def test_a_call_that_gave_up_waiting_for_the_lock_is_not_stored(line, monkeypatc
     patient.dispose()
 
 
+def test_the_writer_goes_on_after_all_who_waited_have_given_up(line, monkeypatch):
+    """A thread that ended just then would leave whoever comes next waiting for nobody."""
+    monkeypatch.setattr(ingest, "PATIENCE", 0.3)
+    lock = {"sqlite": "SELECT 1", "postgresql": "LOCK TABLE webhook_urls, sources IN ACCESS EXCLUSIVE MODE"}
+    patient = make_engine(line.settings)
+    writer = Writer(patient, line.rung.extend)
+
+    def give_up(event):
+        with pytest.raises(Unavailable, match="does not answer"):
+            writer.submit(call(line, event))
+
+    with begin(line.engine) as connection:
+        connection.execute(text(lock[line.engine.dialect.name]))
+        first = Thread(target=give_up, args=[b"1"])
+        first.start()
+        assert eventually(lambda: writer._busy_since)
+        give_up(b"2")
+        first.join()
+    assert eventually(lambda: not writer._waiting)
+    writer._thread.join(0.2)
+    assert writer._thread.is_alive()
+    writer.close()
+    patient.dispose()
+
+
 def test_a_database_that_is_away_is_a_503(line, settings, tmp_path):
     """Segment keeps the event and comes again."""
     away = {

@@ -157,20 +157,24 @@ class Writer:
         line = Line(self._engine)  # its own: who is forked must not touch that of the process before
         while True:
             waiting, notes = self._take()
-            if not waiting and not notes:
+            if waiting or notes:
+                self._try(line, waiting, notes)
+            elif self._closing:
                 line.hang_up()
                 return
-            self._busy_since = time.monotonic()
-            try:
-                self._write(line, waiting, notes)
-            except Exception as error:
-                log.exception("inbox.writer_failed", error=type(error).__name__)
-                _refuse(waiting)
-            finally:
-                self._busy_since = 0.0
+
+    def _try(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
+        self._busy_since = time.monotonic()
+        try:
+            self._write(line, waiting, notes)
+        except Exception as error:
+            log.exception("inbox.writer_failed", error=type(error).__name__)
+            _refuse(waiting)
+        finally:
+            self._busy_since = 0.0
 
     def _take(self) -> tuple[list[_Waiting], Notes]:
-        """Wait for work and take it; nothing when the writer is to end."""
+        """Wait for work and take it; nothing when the writer is to end, or all who waited have given up."""
         with self._changed:
             while not self._waiting and not self._closing:
                 pause = self._notes_from - time.monotonic() if self._notes else None
