@@ -108,6 +108,8 @@ _COMPARED: Final = msgspec.json.Decoder(float_hook=_exact)
 _LENIENT_COMPARED: Final = json.JSONDecoder(
     parse_float=_exact, parse_int=_exact_integer, parse_constant=lambda name: Raw(name.encode())
 )
+_NO_TIME: Final = bytes(5)
+_SECONDS: Final = 1 << 40
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -119,8 +121,11 @@ def digest(event: bytes) -> bytes:
 
     Returns:
         32 bytes, equal for equal JSON apart from the event's own `sent_at` and `sentAt`. White space and
-        the order of keys do not matter; 1, 1.0, true and "1" are four different values.
+        the order of keys do not matter; 1, 1.0, true and "1" are four different values. The first five grow
+        with the event's `timestamp`: those that come together stand together in the index of digests, so
+        that storing them touches a page or two of it and not one for each, however many events there are.
     """
+    led = _NO_TIME
     try:
         value = _COMPARED.decode(event)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -128,11 +133,23 @@ def digest(event: bytes) -> bytes:
     if isinstance(value, dict):
         value.pop("sent_at", None)
         value.pop("sentAt", None)
+        led = _second(value.get("timestamp"))
     try:
         canonical = _CANONICAL.encode(value)
     except UnicodeEncodeError:  # a lone surrogate, which no UTF-8 spells
         canonical = "".join(_spelt(value)).encode()
-    return blake2b(canonical, digest_size=32).digest()
+    return led + blake2b(canonical, digest_size=27).digest()
+
+
+def _second(told: object) -> bytes:
+    """The second of a timestamp, whatever its zone is, in five bytes that sort as time goes."""
+    if not isinstance(told, str):
+        return _NO_TIME
+    try:
+        number = int(told[2:4] + told[5:7] + told[8:10] + told[11:13] + told[14:16] + told[17:19])
+    except ValueError:
+        return _NO_TIME
+    return (number % _SECONDS).to_bytes(5)
 
 
 def _spelt(value: object) -> Iterator[str]:

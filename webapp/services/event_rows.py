@@ -87,11 +87,12 @@ _TALLY = (
 
 # Two writers that insert the same digests in different order would lock each other out, so rows go in by
 # digest; their ids are drawn before that, so that these still follow the order of receipt. What is counted
-# is known when all of them are in, so tallies come after events here, too.
+# is known when all of them are in, so tallies come after events here, too. The sequence is looked for once, in
+# a query of its own; it would be for each row.
 _INSERT_ARRAYS = f"""
 WITH told AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('events', 'id')) AS id, one.* FROM unnest(%s, %s, %s, %s)
-    WITH ORDINALITY AS one (source_id, digest, received_at, body, place)
+    SELECT nextval((SELECT pg_get_serial_sequence('events', 'id')::regclass)) AS id, one.*
+    FROM unnest(%s, %s, %s, %s) WITH ORDINALITY AS one (source_id, digest, received_at, body, place)
 ), new AS (
     INSERT INTO events (id, source_id, digest, received_at, body, state)
     SELECT id, source_id, digest, received_at, body, 0 FROM told ORDER BY source_id, digest, place

@@ -14,17 +14,16 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Settings
-from webapp.domain import wire
 from webapp.models import now
 from webapp.services import metrics
-from webapp.services.inbox import TURNED_AWAY, Call, Notes, Verdict
+from webapp.services.inbox import TURNED_AWAY, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer
 from webapp.webhook import answers
 from webapp.webhook.answers import Answer, Manner
 from webapp.webhook.entrances import Entrance, entrance
 from webapp.webhook.inflate import Refusal, body_of
 from webapp.webhook.lanes import Full, Lane
-from webapp.webhook.reading import checker, parcel_of, reason
+from webapp.webhook.reading import Letter, checker, reason
 from webapp.webhook.threads import Threads
 from webapp.webhook.tokens import Standing, Tokens
 
@@ -97,26 +96,23 @@ class Webhook:
             return answers.BUSY.send(environ, start_response)
 
     def _answer(self, environ: WSGIEnvironment, came_in: Entrance) -> Answer:
-        manner, token = came_in.manner, came_in.token
+        manner, letter = came_in.manner, None
         if environ["REQUEST_METHOD"] != "POST":
             return manner.only_post()
         try:
-            if token is not None:
-                self._opened(token)
+            if came_in.token is not None:
+                self._opened(came_in.token)
             with self._bodies:
                 body = body_of(environ, self._settings.max_body_bytes)
-            parcel = parcel_of(body, self._settings.max_event_bytes)
-            token = came_in.token_in(body)
-            events = [came_in.event(event) for event in parcel.events]
-            call = Call(token, now(), [(wire.digest(event), event) for event in events], parcel.is_test)
-            verdict = self._store(call, environ.get("HTTP_X_SIGNATURE", ""), [body, *parcel.events[:1]])
+            letter = Letter(came_in, body, self._settings.max_event_bytes)
+            verdict = self._store(letter, environ.get("HTTP_X_SIGNATURE", ""))
         except Refusal as refusal:
-            return self._refused(token, refusal, manner)
+            return self._refused((letter.call.token or None) if letter else came_in.token, refusal, manner)
         except _Forbidden as forbidden:
             return self._forbidden(forbidden.standing, manner)
         if verdict is Verdict.PAUSED:
             return manner.paused()
-        return manner.received(len(events)) if verdict is Verdict.ACCEPTED else manner.forbidden
+        return manner.received(len(letter.call.events)) if verdict is Verdict.ACCEPTED else manner.forbidden
 
     def _opened(self, token: bytes) -> Standing:
         standing = self._tokens.recall(token) or self._tokens.look_up(token)
@@ -124,17 +120,25 @@ class Webhook:
             raise _Forbidden(standing)
         return standing
 
-    def _store(self, call: Call, signature: str, texts: list[bytes]) -> Verdict:
+    def _store(self, letter: Letter, signature: str) -> Verdict:
         """Store a call that is signed as its source asks for at the moment it is stored."""
         for _ in range(2):
-            call.signing = self._signed_with(call.token, signature, texts)
-            verdict = self._writer.submit(call)
+            verdict = self._submit(letter, signature)
             if verdict in (Verdict.ACCEPTED, Verdict.PAUSED):
                 return verdict
-            self._tokens.forget(call.token)
+            self._tokens.forget(letter.call.token)
             if verdict is Verdict.FORBIDDEN:
                 return verdict
         raise Unavailable("the secret of its signatures changed twice meanwhile")
+
+    def _submit(self, letter: Letter, signature: str) -> Verdict:
+        call = letter.call
+        if letter.is_short and self._opened(call.token).signing is None:
+            call.signing = None
+            return self._writer.submit(call, letter.read, letter.size)
+        letter.read()
+        call.signing = self._signed_with(call.token, signature, letter.signed)
+        return self._writer.submit(call)
 
     def _signed_with(self, token: bytes, signature: str, texts: list[bytes]) -> bytes | None:
         """The sealed secret that a call is rightly signed with; None: its source asks for no signature."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from webapp.domain import libraries
 from webapp.services import tokens
@@ -24,8 +25,7 @@ _TYPES = {
 _NOBODYS = tokens.key_digest("")
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
+class Entrance(msgspec.Struct, frozen=True):
     """How one call names its source, and how it is answered.
 
     Attributes:

@@ -8,8 +8,14 @@ from functools import lru_cache
 
 from webapp.domain import signatures, wire
 from webapp.domain.wire import Parcel
+from webapp.models import now
 from webapp.services import tokens
+from webapp.services.inbox import Call
+from webapp.webhook.entrances import Entrance
 from webapp.webhook.inflate import Refusal
+
+# Bytes of a body that others may wait for. Segment's destination sends one event of a kilobyte or less.
+_SHORT = 16 * 1024
 
 UNSIGNED = "this source takes signed calls only; the X-Signature header is missing"
 WRONGLY_SIGNED = "the X-Signature header does not match this source's shared secret"
@@ -17,6 +23,44 @@ UNVERIFIABLE = "the signature cannot be checked now: the shared secret was seale
 
 # Where in the body something is wrong helps the sender; counted are reasons, not places.
 _PLACE = re.compile(r" \([^()]*\)$")
+
+
+class Letter:
+    """A body that came, and the call that it makes once it is read.
+
+    Attributes:
+        call: has no events, and not always a token, before it is read.
+        is_short: whether reading takes so little that the calls of others can wait for it.
+    """
+
+    def __init__(self, came_in: Entrance, body: bytes, most: int) -> None:
+        """Args:
+        came_in: how it names its source.
+        body: inflated.
+        most: bytes that one event may have.
+        """
+        self.call = Call(came_in.token or b"", now())
+        self.is_short = came_in.token is not None and len(body) <= _SHORT
+        self.size = len(body)
+        self._came_in, self._body, self._most = came_in, body, most
+        self._is_read = False
+
+    def read(self) -> None:
+        """Fill the call, once.
+
+        Raises:
+            Refusal: it carries no events that can be taken (400), or one is too large (413).
+        """
+        if self._is_read:
+            return
+        parcel = parcel_of(self._body, self._most)
+        came_in, call = self._came_in, self.call
+        call.token = came_in.token_in(self._body)
+        self.signed = [self._body, *parcel.events[:1]]
+        events = [came_in.event(event) for event in parcel.events] if came_in.by_library else parcel.events
+        call.events = [(wire.digest(event), event) for event in events]
+        call.is_test = parcel.is_test
+        self._is_read = True
 
 
 def parcel_of(body: bytes, most: int) -> Parcel:
