@@ -3,10 +3,13 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import Engine, create_engine, inspect, select, text
 
-from tests import conftest
-from webapp.database import CannotMigrate
+from tests import conftest, factories
+from webapp.database import CannotMigrate, begin
+from webapp.domain import wire
+from webapp.models import Event
 from webapp.models.base import Base
 from webapp.models.search import is_ours
 
@@ -38,3 +41,19 @@ def test_who_may_not_create_the_search_s_extension_is_told_what_to_do(postgres_s
     with owner.begin() as connection:
         assert "saved_views" in inspect(connection).get_table_names()
     owner.dispose()
+
+
+def test_an_event_of_an_older_release_is_known_again_after_the_upgrade(app, engine: Engine) -> None:
+    """Digests are made another way now; one that is sent once more must not be stored a second time."""
+    bodies = [b'{"timestamp":"2026-01-01T10:00:00Z","n":%d}' % number for number in range(3)] + [b"{broken"]
+    with begin(engine) as connection:
+        source_id = factories.source(connection)
+        for number, body in enumerate(bodies):
+            factories.event(connection, source_id, body, digest=b"as it was before %d" % number)
+    with app.app_context():
+        downgrade(revision="0016")
+        upgrade()
+    with engine.connect() as connection:
+        digests = connection.scalars(select(Event.digest).order_by(Event.id)).all()
+    assert digests[:3] == [*map(wire.digest, bodies[:3])]
+    assert digests[3] == b"as it was before 3"

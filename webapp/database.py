@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -162,6 +163,41 @@ class Line:
             connection.close()
 
 
+def run(connection: Connection, statement: str, values: Sequence[Any]) -> DBAPICursor:
+    """Run one of the driver's own statements, without the layers above it, and return the driver's cursor.
+
+    For the few statements that every call of the webhook waits for: what SQLAlchemy makes of their results
+    takes as long as they do. A connection that is lost is given up as SQLAlchemy would.
+
+    Raises:
+        DBAPIError: the driver's error, wrapped.
+    """
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement, values)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(connection, error, cursor) from error
+    return cursor
+
+
+def _wrapped(connection: Connection, error: Exception, cursor: DBAPICursor) -> BaseException:
+    dialect, engine = connection.dialect, connection.engine
+    driver = connection.connection.dbapi_connection
+    is_lost = dialect.is_disconnect(error, driver, cursor) or _only_reads(error)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+        engine.dispose()  # what one connection has lost, its neighbours have too
+    return DBAPIError.instance(
+        "one of the driver's own",
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=dialect,
+    )
+
+
 @event.listens_for(Engine, "connect")
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
     if not isinstance(dbapi_connection, sqlite3.Connection):
@@ -211,5 +247,9 @@ def _give_up(_dbapi_connection: Any, record: Any) -> None:
 @event.listens_for(Engine, "handle_error")
 def _leave_a_standby(context: ExceptionContext) -> None:
     """Give up all connections to a server that only reads; new ones lead to the one that took over."""
-    if getattr(context.original_exception, "sqlstate", None) == _ONLY_READS:
+    if _only_reads(context.original_exception):
         context.is_disconnect = True
+
+
+def _only_reads(error: BaseException) -> bool:
+    return getattr(error, "sqlstate", None) == _ONLY_READS

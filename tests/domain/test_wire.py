@@ -215,6 +215,30 @@ def test_different_events_have_different_digests():
     assert {len(wire.digest(event)) for event in events} == {32}
 
 
+def test_digests_stand_in_the_order_of_the_time_that_events_tell():
+    """What comes together stands together in the index; an event without a time comes first."""
+    times = [
+        None,
+        "2025-12-31T23:59:59.999Z",
+        "2026-01-01T00:00:00.5Z",
+        "2026-01-01T00:00:01Z",
+        "2026-02-01T00:00:00",
+    ]
+    events = [json.dumps({"n": number, "timestamp": told}).encode() for number, told in enumerate(times)]
+    assert [*map(wire.digest, events)] == sorted(map(wire.digest, events))
+
+
+@pytest.mark.parametrize(
+    "told", ["", "soon", "²026-01-01", "2026-13-99T99:99:99Z", "-" * 40, "\ud800" * 20, 5, 1.5, [1], {}]
+)
+def test_any_timestamp_has_a_digest(told):
+    """Whatever stands there, equal events are equal and others are not."""
+    one, other = ({"timestamp": told, "n": number} for number in range(2))
+    digests = [wire.digest(json.dumps(event).encode()) for event in (one, other, dict(reversed(one.items())))]
+    assert digests[0] == digests[2] != digests[1]
+    assert len(digests[0]) == 32
+
+
 @pytest.mark.parametrize("odd", [b"1", b"NaN", b'"\\ud800"', b"1e99999999999999999999999"])
 def test_the_deepest_event_has_a_value_and_a_digest(odd):
     """What was accepted at the limit is never stuck later."""

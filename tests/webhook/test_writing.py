@@ -6,10 +6,11 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from tests import factories
 from tests.webhook.conftest import add_url, at_once, behind, eventually
-from webapp.database import begin, make_engine
+from webapp.database import begin, make_engine, run
 from webapp.models import Event, Source, Tally, WebhookUrl, now
 from webapp.services import inbox, ingest, tokens
 from webapp.services.inbox import Call, Notes, Verdict
@@ -175,6 +176,17 @@ def test_the_writer_goes_on_after_all_who_waited_have_given_up(line, monkeypatch
     assert writer._thread.is_alive()
     writer.close()
     patient.dispose()
+
+
+def test_a_statement_of_the_driver_fails_as_any_other(line):
+    """Its error is SQLAlchemy's, tells nothing of what was written, and the connection goes on."""
+    mark = {"sqlite": "?", "postgresql": "%s"}[line.engine.dialect.name]
+    statement = f"INSERT INTO webhook_urls (source_id, token_digest) VALUES ({mark}, {mark})"
+    with line.engine.connect() as connection:
+        with pytest.raises(IntegrityError) as failed, connection.begin():
+            run(connection, statement, (line.source_id, b"a secret"))
+        assert "secret" not in str(failed.value)
+        assert run(connection, f"SELECT {mark}", ("well",)).fetchall() == [("well",)]
 
 
 def test_a_database_that_is_away_is_a_503(line, settings, tmp_path):

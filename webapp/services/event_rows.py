@@ -1,6 +1,6 @@
 """Writing the events of many calls into the inbox and counting them, in few statements.
 
-They go to the driver as they are: the layers above it cost more than most of these statements take.
+They go straight to the driver: see `database.run`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
+from webapp.database import run
 from webapp.models import Event
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.services.arrays import pack
@@ -43,7 +44,8 @@ def insert_events(connection: Connection, rows: list[Row], writer: int) -> Count
         new = stored[source_id] = _insert(connection, some)
         hour = max(map(_RECEIVED_AT, some)) // MICROS_PER_HOUR * MICROS_PER_HOUR
         tallies.append((source_id, hour, writer, new, len(some) - new))
-    connection.exec_driver_sql(_TALLY, tallies if len(tallies) > 1 else tallies[0])
+    for tally in tallies:
+        run(connection, _TALLY, tally)
     return stored
 
 
@@ -53,7 +55,7 @@ def _insert(connection: Connection, rows: list[Row]) -> int:
     while rows:
         count = _next_of(len(rows))
         values = tuple(chain.from_iterable(rows[:count]))
-        new += connection.exec_driver_sql(_inserting(count), values).rowcount
+        new += run(connection, _inserting(count), values).rowcount
         rows = rows[count:]
     return new
 
@@ -87,8 +89,8 @@ _TALLY = (
 
 # Two writers that insert the same digests in different order would lock each other out, so rows go in by
 # digest; their ids are drawn before that, so that these still follow the order of receipt. What is counted
-# is known when all of them are in, so tallies come after events here, too. The sequence is looked for once, in
-# a query of its own; it would be for each row.
+# is known when all of them are in, so tallies come after events here, too. The sequence is looked for in a
+# query of its own, or it would be for each row.
 _INSERT_ARRAYS = f"""
 WITH told AS MATERIALIZED (
     SELECT nextval((SELECT pg_get_serial_sequence('events', 'id')::regclass)) AS id, one.*
@@ -114,5 +116,4 @@ _TYPES = tuple(Event.__table__.c[name].type for name in ("source_id", "digest", 
 def _insert_arrays(connection: Connection, rows: list[Row], writer: int) -> Counter[int]:
     columns = zip(*rows, strict=True)
     arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
-    counted = connection.exec_driver_sql(_INSERT_ARRAYS, (*arrays, writer))
-    return Counter({row.source_id: row.stored for row in counted})
+    return Counter(dict(run(connection, _INSERT_ARRAYS, (*arrays, writer)).fetchall()))

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
     Connection,
-    Row,
     Table,
     Update,
     bindparam,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from webapp.database import run
 from webapp.models import Rejection, Source, WebhookUrl
 from webapp.models.source import KEY, URL
 from webapp.services.event_rows import insert_events
@@ -152,7 +152,20 @@ class Written:
     owed: Notes
 
 
-def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False) -> dict[bytes, Row[Any]]:
+class Url(NamedTuple):
+    """A URL, or write key, and what is asked of its source."""
+
+    token_digest: bytes
+    url_id: int
+    source_id: int
+    kind: str
+    replaced_at: int | None
+    ends_at: int | None
+    pause: str
+    signing: bytes | None
+
+
+def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False) -> dict[bytes, Url]:
     """The URLs that these tokens open, with their sources; a token of no source that exists is left out.
 
     Args:
@@ -161,16 +174,16 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
             PostgreSQL takes for a foreign key anyway, so those who work on a source do not wait for it.
 
     Returns:
-        `{digest: (token_digest, url_id, source_id, kind, replaced_at, ends_at, pause, signing)}`.
+        `{digest: its URL}`.
     """
     wanted = tuple(tokens)
-    statement = _standing(connection.dialect.name, len(wanted), hold)
-    return {row.token_digest: row for row in connection.exec_driver_sql(statement, wanted)}
+    rows = run(connection, _standing(connection.dialect.name, len(wanted), hold), wanted).fetchall()
+    return {url.token_digest: url for url in map(Url._make, rows)}
 
 
 @lru_cache
 def _standing(dialect: str, count: int, hold: bool) -> str:
-    """The driver's statement for so many tokens: layers above it cost more than it takes."""
+    """The driver's statement for so many tokens."""
     if dialect == "sqlite":
         return f"{_STANDING} ({', '.join('?' * count)})"
     return f"{_STANDING} ({', '.join(['%s'] * count)}) {'FOR KEY SHARE OF sources' if hold else ''}"
@@ -207,7 +220,7 @@ def write(
     return Written(verdicts, {key: count for key, count in stored.items() if count and key in awake}, owed)
 
 
-def _judge(url: Row[Any] | None, call: Call, notes: Notes) -> Verdict:
+def _judge(url: Url | None, call: Call, notes: Notes) -> Verdict:
     if url is None:
         return Verdict.FORBIDDEN
     ended = url.ends_at is not None and url.ends_at <= call.received_at

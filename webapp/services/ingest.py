@@ -124,8 +124,8 @@ class Writer:
         Args:
             call: stored whole or not at all.
             read: fills the call with its events. The writer's thread does so for all calls of a transaction,
-                one after the other, which takes a quarter of what it takes threads that push each other aside;
-                and all of them wait for it, so it must be quick. What it raises is raised here.
+                one after the other: that takes a third of what it takes threads that push each other aside.
+                All of them wait for it, so it must be quick. What it raises is raised here.
             size: bytes of what is to be read.
 
         Raises:
