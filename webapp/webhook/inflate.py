@@ -82,6 +82,8 @@ def inflate(packed: bytes, coding: str, most: int) -> bytes:
 
 
 def _codings(header: str) -> list[str]:
+    if not header:
+        return []
     names = [name.strip().lower() for name in header.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if len(names) > _MOST_CODINGS or not all(name in _NAMES for name in names):

@@ -30,6 +30,7 @@ class Letter:
 
     Attributes:
         call: has no events, and not always a token, before it is read.
+        size: of the body, in bytes.
         is_short: whether reading takes so little that the calls of others can wait for it.
     """
 
@@ -40,10 +41,15 @@ class Letter:
         most: bytes that one event may have.
         """
         self.call = Call(came_in.token or b"", now())
-        self.is_short = came_in.token is not None and len(body) <= _SHORT
         self.size = len(body)
+        self.is_short = came_in.token is not None and self.size <= min(_SHORT, most)
         self._came_in, self._body, self._most = came_in, body, most
         self._is_read = False
+
+    @property
+    def signed(self) -> list[bytes]:
+        """What its signature may be of."""
+        return [self._body, *(event for _, event in self.call.events[:1])]
 
     def read(self) -> None:
         """Fill the call, once.
@@ -53,14 +59,20 @@ class Letter:
         """
         if self._is_read:
             return
-        parcel = parcel_of(self._body, self._most)
+        only = wire.plain(self._body) if self.is_short and not self._came_in.by_library else None
+        if only is None:
+            self._take_apart()
+        else:
+            self.call.events = [only]
+        self._is_read = True
+
+    def _take_apart(self) -> None:
         came_in, call = self._came_in, self.call
+        parcel = parcel_of(self._body, self._most)
         call.token = came_in.token_in(self._body)
-        self.signed = [self._body, *parcel.events[:1]]
-        events = [came_in.event(event) for event in parcel.events] if came_in.by_library else parcel.events
+        events = map(came_in.event, parcel.events)
         call.events = [(wire.digest(event), event) for event in events]
         call.is_test = parcel.is_test
-        self._is_read = True
 
 
 def parcel_of(body: bytes, most: int) -> Parcel:
