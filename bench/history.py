@@ -22,7 +22,7 @@ from tests import factories
 from tests.conftest import migrate, settings_for
 from webapp.config import Settings
 from webapp.database import begin, make_engine, writing
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.domain.calls import Choice
 from webapp.models import Event, Import, Source, now
 from webapp.services.imports import asking, files, running
@@ -131,7 +131,9 @@ def _ordinary(engine: Engine, given: list[tuple[str, Path, int]]) -> Taken:
         body = text.text or b""
         json.loads(body)
         with Session(engine) as session, writing():
-            row = Event(source_id=source_id, digest=wire.digest(body), received_at=now(), body=body, state=0)
+            row = Event(
+                source_id=source_id, digest=digests.digest(body), received_at=now(), body=body, state=0
+            )
             session.add(row)
             session.commit()
         calls += 1

@@ -13,7 +13,7 @@ from bench import memory
 from tests.conftest import environment_of
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Event, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
 from webapp.services import tokens
@@ -45,7 +45,7 @@ def receive(engine: Engine, source_id: int, bodies: Iterable[bytes]) -> int:
     """Put events into the inbox of a source; how many."""
     count = 0
     for some in chunks(bodies, 20_000):
-        rows = [(source_id, wire.digest(body), RECEIVED_AT, body, 0) for body in some]
+        rows = [(source_id, digests.digest(body), RECEIVED_AT, body, 0) for body in some]
         with begin(engine) as connection:
             raw: Any = connection.connection.driver_connection
             if isinstance(raw, sqlite3.Connection):

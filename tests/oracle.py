@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.domain import segment, wire
+from webapp.domain import digests, segment, wire
 from webapp.domain.segment import Reading
 
 CONTACT = ("email", "first_name", "last_name", "title", "phone", "linked_in", "twitter")
@@ -37,7 +37,7 @@ class World:
         self.words: list[Word] = []
         seen = set()
         for number, (raw, received_at) in enumerate(received):
-            digest = wire.digest(raw)
+            digest = digests.digest(raw)
             if digest in seen:
                 continue
             seen.add(digest)

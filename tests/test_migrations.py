@@ -8,7 +8,7 @@ from sqlalchemy import Engine, create_engine, inspect, select, text
 
 from tests import conftest, factories
 from webapp.database import CannotMigrate, begin
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Event
 from webapp.models.base import Base
 from webapp.models.search import is_ours
@@ -54,6 +54,6 @@ def test_an_event_of_an_older_release_is_known_again_after_the_upgrade(app, engi
         downgrade(revision="0016")
         upgrade()
     with engine.connect() as connection:
-        digests = connection.scalars(select(Event.digest).order_by(Event.id)).all()
-    assert digests[:3] == [*map(wire.digest, bodies[:3])]
-    assert digests[3] == b"as it was before 3"
+        kept = connection.scalars(select(Event.digest).order_by(Event.id)).all()
+    assert kept[:3] == [*map(digests.digest, bodies[:3])]
+    assert kept[3] == b"as it was before 3"

@@ -40,7 +40,8 @@ _MAPPED = 1 << 40
 
 CROWDED = "crowded"
 """In a connection's `info`: whether another process was waiting to write when its transaction began."""
-_PLACE = "place"
+_PLACE, _PATIENCE = "place", "patience"
+_PAUSE = 0.001  # seconds between two looks at SQLite's lock
 _KEPT = 1.0  # seconds for which an unused connection counts as alive
 
 
@@ -234,7 +235,33 @@ def _begin(connection: Connection) -> None:
     if place is None:
         place = connection.info[_PLACE] = Place(str(connection.engine.url.database))
     with place.turn() as connection.info[CROWDED]:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _take_the_lock(connection)
+
+
+def _take_the_lock(connection: Connection) -> None:
+    """Begin as soon as whoever writes has committed, or fail after the connection's patience.
+
+    Left to itself SQLite looks again after 1, 2, 5, 10, 15 ms and so on, up to 100.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    patience = connection.info.get(_PATIENCE)
+    if patience is None:
+        (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+        connection.info[_PATIENCE] = patience
+    deadline = time.monotonic() + patience / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < deadline:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(_PAUSE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails as everything else does
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 @event.listens_for(Engine, "close")

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests import factories
 from webapp.database import begin
-from webapp.domain import segment, wire
+from webapp.domain import digests, segment, wire
 from webapp.models import Contact, Customer, Event, Source
 from webapp.models.event import APPLIED, IGNORED
 from webapp.services import attributes, demo_events
@@ -85,7 +85,7 @@ def test_a_demo_has_everything_that_a_real_stream_has(seed):
     assert types.keys() == {
         *("Send Contact", "Send Customer", "identify", "track", "group", "page", "screen", "alias")
     }
-    assert len({wire.digest(body) for body in raw}) < len(raw)
+    assert len({digests.digest(body) for body in raw}) < len(raw)
     readings = [segment.read(wire.decode(body), UNTIL + 1) for body in raw]
     reasons = Counter(reading.reason for reading in readings)
     assert len(reasons) >= 3

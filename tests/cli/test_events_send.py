@@ -19,7 +19,7 @@ from tests.cli.receiver import Reply, receiving
 from tests.conftest import ROOT, environment_of
 from webapp.app import create_app
 from webapp.config import Settings
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.extensions import db
 from webapp.models import Contact, Event
 from webapp.services import projection, sources, tokens
@@ -341,6 +341,6 @@ def test_an_archive_sent_to_tributary_is_imported(app, live_server, engine, sett
     assert counted(result, "Accepted") == 340
     projection.drain(engine, source_id, settings=settings)
     with engine.connect() as connection:
-        different = {wire.digest(line) for line in path.read_bytes().splitlines()}
+        different = {digests.digest(line) for line in path.read_bytes().splitlines()}
         assert connection.scalar(select(func.count()).select_from(Event)) == len(different)
         assert connection.scalar(select(func.count()).select_from(Contact)) > 50

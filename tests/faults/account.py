@@ -12,7 +12,7 @@ from tests.faults.site import Site
 from tests.faults.support import facts_of
 from tests.projection.support import make_source
 from webapp.database import begin
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Event, Source, Tally
 from webapp.models.event import PENDING, STATES
 from webapp.services import projection
@@ -78,9 +78,9 @@ def close(
     assert 0 <= account.unanswered <= account.unsure + refused
     assert account.stored == sum(account.states.values())
     with engine.connect() as connection:
-        digests = set(connection.scalars(select(Event.digest).where(Event.source_id == source_id)))
-    assert {wire.digest(event) for sender in senders for event in sender.acknowledged} <= digests
-    assert digests <= {wire.digest(event) for sender in senders for event in sender.sent}
+        stored = set(connection.scalars(select(Event.digest).where(Event.source_id == source_id)))
+    assert {digests.digest(event) for sender in senders for event in sender.acknowledged} <= stored
+    assert stored <= {digests.digest(event) for sender in senders for event in sender.sent}
     assert facts_of(engine, source_id) == _folded_anew(site, source_id)
     return account
 

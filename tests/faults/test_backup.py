@@ -19,7 +19,7 @@ from tests.conftest import ROOT, SECRET, environment_of
 from tests.faults import account
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, kill
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Event, Tally
 
 HEADINGS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -49,7 +49,7 @@ def test_a_backup_taken_under_load_is_restored_and_goes_on(site: Site, tmp_path:
     site.serve()
     sender = Sender(site.address, events=traffic("m", 5000), pause=0.05).start()
     until(lambda: sender.count > 100, "events come in")
-    before = digests(sender.acknowledged)
+    before = all_of(sender.acknowledged)
     carry_out(take, site, tmp_path)
     assert not sender.is_done, "the backup was not taken under load"
     sender.stop().wait()
@@ -58,7 +58,7 @@ def test_a_backup_taken_under_load_is_restored_and_goes_on(site: Site, tmp_path:
     site.engine.dispose()
     carry_out(restore.replace("make run\n", ""), site, tmp_path)
     held = kept(site)
-    assert before <= digests(held.acknowledged)
+    assert before <= all_of(held.acknowledged)
     site.settings = replace(site.settings, secret_key=(tmp_path / "data" / "secret_key").read_text())
     site.work()
     site.serve()
@@ -97,6 +97,6 @@ def kept(site: Site) -> Sender:
     return sender
 
 
-def digests(events: Iterable[bytes]) -> set[bytes]:
+def all_of(events: Iterable[bytes]) -> set[bytes]:
     """What makes events the very same ones."""
-    return {wire.digest(event) for event in list(events)}
+    return {digests.digest(event) for event in list(events)}

@@ -27,7 +27,7 @@ from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, make
 from tests.webhook.conftest import add_url
 from webapp.database import begin, make_engine
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Source, Tally
 
 # What is committed survives the end of the server, though not that of the machine.
@@ -218,7 +218,7 @@ def test_a_deadlock_is_tried_again(site: Site) -> None:
         other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
         other.execute(select(Tally.hour).where(Tally.source_id == site.source_id).with_for_update())
         # The webhook holds its source while it waits for the third, which is about to store the same event.
-        factories.event(third, site.source_id, body, digest=wire.digest(body))
+        factories.event(third, site.source_id, body, digest=digests.digest(body))
         sender = Sender(site.address, events=[body]).start()
         until(lambda: _waiting(site) == 1, "the webhook waits for the third")
         with ThreadPoolExecutor() as threads:

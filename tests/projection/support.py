@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, insert, select
 
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Contact, Customer, DataSourceCustomer, Event, Source, now
 from webapp.models.base import new_uuid
 from webapp.services import projection
@@ -40,7 +40,7 @@ def receive(engine: Engine, source_id: int, events: Iterable[Any]) -> None:
     rows = [
         {
             "source_id": source_id,
-            "digest": wire.digest(raw(event)),
+            "digest": digests.digest(raw(event)),
             "received_at": RECEIVED_AT,
             "body": raw(event),
             "state": 0,

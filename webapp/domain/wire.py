@@ -1,4 +1,4 @@
-"""JSON as it comes over the wire: what a body carries, and the value and the digest of one event.
+"""JSON as it comes over the wire: what a body carries, and the value of one event.
 
 msgspec does the work. It keeps to the letter of JSON, so what it refuses goes once more through the standard
 library's decoder, which lets through what senders really send: NaN, Infinity, half a surrogate pair. Where
@@ -7,11 +7,9 @@ both can read a text, they give the same value.
 
 import json
 import re
-from collections.abc import Iterator
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
-from hashlib import blake2b
+from decimal import Decimal, InvalidOperation
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -19,9 +17,9 @@ from msgspec import UNSET, Raw, UnsetType
 DEEPEST: Final = 512
 """Levels of arrays and objects that a body may nest; the outermost is level 1."""
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 _SPACE: Final = " \t\n\r"
-_BLANKS: Final = _SPACE.encode()
+BLANKS: Final = _SPACE.encode()
 _NOT_JSON: Final = "the body is not JSON"
 _TOO_DEEP: Final = f"the body nests more than {DEEPEST} levels deep"
 
@@ -77,102 +75,11 @@ def decode(raw: bytes) -> object:
     Raises:
         ValueError: it is not JSON. What `split` returned never raises.
     """
-    raw = raw.removeprefix(_BOM)
+    raw = raw.removeprefix(BOM)
     try:
         return _VALUE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _LENIENT_VALUE.decode(raw.decode())
-
-
-# Digests ----------------------------------------------------------------------------------------------------
-
-_EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
-
-
-def _exact(text: str) -> Raw:
-    """One spelling for 1.5, 1.50 and 15e-1, always with an E, so that it is never an integer's."""
-    try:
-        spelling = str(_EXACT.normalize(Decimal(text)))
-    except InvalidOperation:
-        spelling = text
-    return Raw((spelling if "E" in spelling else spelling + "E0").encode())
-
-
-def _exact_integer(text: str) -> int | Raw:
-    try:
-        return int(text)
-    except ValueError:
-        return Raw(text.encode())
-
-
-_COMPARED: Final = msgspec.json.Decoder(float_hook=_exact)
-_LENIENT_COMPARED: Final = json.JSONDecoder(
-    parse_float=_exact, parse_int=_exact_integer, parse_constant=lambda name: Raw(name.encode())
-)
-_NO_TIME: Final = bytes(5)
-_SECONDS: Final = 1 << 40
-_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
-
-
-def digest(event: bytes) -> bytes:
-    """A fingerprint by which the very same event is known again.
-
-    Args:
-        event: the JSON text of one event, as `split` returns it.
-
-    Returns:
-        32 bytes, equal for equal JSON apart from the event's own `sent_at` and `sentAt`. White space and
-        the order of keys do not matter; 1, 1.0, true and "1" are four different values. The first five grow
-        with the event's `timestamp`: those that come together stand together in the index of digests, so
-        that storing them touches a page or two of it and not one for each, however many events there are.
-    """
-    try:
-        value = _COMPARED.decode(event)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        value = _LENIENT_COMPARED.decode(event.decode())
-    return _fingerprint(value)
-
-
-def _fingerprint(value: Any) -> bytes:
-    led = _NO_TIME
-    if isinstance(value, dict):
-        value.pop("sent_at", None)
-        value.pop("sentAt", None)
-        led = _second(value.get("timestamp"))
-    try:
-        canonical = _CANONICAL.encode(value)
-    except UnicodeEncodeError:  # a lone surrogate, which no UTF-8 spells
-        canonical = "".join(_spelt(value)).encode()
-    return led + blake2b(canonical, digest_size=27).digest()
-
-
-def _second(told: object) -> bytes:
-    """The second of a timestamp, whatever its zone is, in five bytes that sort as time goes."""
-    if not isinstance(told, str):
-        return _NO_TIME
-    try:
-        number = int(told[2:4] + told[5:7] + told[8:10] + told[11:13] + told[14:16] + told[17:19])
-    except ValueError:
-        return _NO_TIME
-    return (number % _SECONDS).to_bytes(5)
-
-
-def _spelt(value: object) -> Iterator[str]:
-    """The canonical JSON of what msgspec cannot encode; with a stack of its own, since events nest deep."""
-    waiting: list[tuple[str, Any]] = [("", value)]
-    while waiting:
-        before, value = waiting.pop()
-        yield before
-        if isinstance(value, dict):
-            waiting.append(("}", Raw()))
-            waiting += [(json.dumps(key) + ":", value[key]) for key in sorted(value, reverse=True)]
-            yield "{"
-        elif isinstance(value, list):
-            waiting.append(("]", Raw()))
-            waiting += [(",", item) for item in reversed(value)]
-            yield "["
-        else:
-            yield bytes(value).decode() if isinstance(value, Raw) else json.dumps(value)
 
 
 # Bodies -----------------------------------------------------------------------------------------------------
@@ -206,7 +113,7 @@ def split(body: bytes) -> Parcel:
     Raises:
         Refused: it is not UTF-8, not JSON, neither object nor array, or nested past 512 levels.
     """
-    body = body.removeprefix(_BOM).strip(_BLANKS)
+    body = body.removeprefix(BOM).strip(BLANKS)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -220,29 +127,6 @@ def split(body: bytes) -> Parcel:
     if body[:1] == b"{" and b'"' not in body:  # an object without a single key
         return Parcel([], is_test=True)
     return Parcel(events)
-
-
-def plain(body: bytes) -> tuple[bytes, bytes] | None:
-    """What `split` and `digest` say of a body that is one object with the keys of one event, as most are.
-
-    Both go through the whole text; this does once.
-
-    Args:
-        body: as `split` takes it.
-
-    Returns:
-        The digest and the text of its only event; None when only `split` can tell, or must refuse.
-    """
-    body = body.removeprefix(_BOM).strip(_BLANKS)
-    if body[:1] != b"{" or _openings(body) > DEEPEST:
-        return None
-    try:
-        value = _COMPARED.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    if not value or "batch" in value:
-        return None
-    return _fingerprint(value), body
 
 
 def _pieces(body: bytes, text: str) -> list[bytes]:
@@ -337,16 +221,17 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 def _too_deep(body: bytes, events: list[bytes]) -> bool:
     """Whether a body nests too deep; counting brackets settles it for most, and the odd one is measured."""
-    inside = [*map(_openings, events)]
+    inside = [*map(openings, events)]
     # What stands beside the events is seldom long enough to be worth counting.
     outside = len(body) - sum(map(len, events))
     if outside > DEEPEST:
-        outside = _openings(body) - sum(inside)
+        outside = openings(body) - sum(inside)
     if outside <= DEEPEST and max(inside, default=0) <= DEEPEST - 2:
         return False
     brackets = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
     return max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST
 
 
-def _openings(text: bytes) -> int:
+def openings(text: bytes) -> int:
+    """How many objects and arrays a text opens, those in its strings among them."""
     return text.count(b"{") + text.count(b"[")

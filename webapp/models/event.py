@@ -26,7 +26,7 @@ class Event(Base):
     """Also the order of receipt."""
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     digest: Mapped[Bytes]
-    """Of the event without `sent_at`: the very same event is stored once (`domain/wire.py`)."""
+    """Of the event without `sent_at`: the very same event is stored once (`domain/digests.py`)."""
     received_at: Mapped[Micros]
     body: Mapped[Bytes]
     """The bytes as received."""

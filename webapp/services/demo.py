@@ -9,7 +9,7 @@ from sqlalchemy import Engine, exists, func, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.models import Event, Source, WebhookUrl, now
 from webapp.services import demo_events, projection, sources, tokens
 from webapp.services.inbox import Call, Verdict
@@ -55,7 +55,7 @@ def fill(session: Session, engine: Engine, settings: Settings, name: str, seed: 
     source = _source(session, settings, name)
     # What happened ends on the day on which the source was made, so that a second run tells the same.
     until = source.created_at // demo_events.DAY * demo_events.DAY
-    events = [(wire.digest(body), body) for body in demo_events.make(seed, until)]
+    events = [(digests.digest(body), body) for body in demo_events.make(seed, until)]
     _check(session, source, events[0][0])
     source_id, token, signing = source.id, _token(session, source), source.signing_sealed
     before = _stored(session, source_id)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.database import writing
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.domain.attributes import STANDARD_CONTACT, STANDARD_CUSTOMER, shown, type_of
 from webapp.domain.text import clean
 from webapp.models import Contact, Customer, DataSourceCustomer, Event, Source, now
@@ -126,7 +126,7 @@ def _do(
 
 def _receive(connection: Connection, source_id: int, events: Sequence[bytes], found: Rehearsal) -> list[int]:
     """Put events into the inbox unless they are there; their ids, in their order, each once."""
-    bodies = {wire.digest(event): event for event in events}
+    bodies = {digests.digest(event): event for event in events}
     stored = select(Event.digest, Event.id).where(Event.source_id == source_id)
     known = {row.digest for row in select_in(connection, stored, Event.digest, bodies)}
     frame = {"source_id": source_id, "received_at": now(), "state": PENDING}

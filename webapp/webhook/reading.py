@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from webapp.domain import signatures, wire
+from webapp.domain import digests, signatures, wire
 from webapp.domain.wire import Parcel
 from webapp.models import now
 from webapp.services import tokens
@@ -59,7 +59,7 @@ class Letter:
         """
         if self._is_read:
             return
-        only = wire.plain(self._body) if self.is_short and not self._came_in.by_library else None
+        only = digests.plain(self._body) if self.is_short and not self._came_in.by_library else None
         if only is None:
             self._take_apart()
         else:
@@ -71,7 +71,7 @@ class Letter:
         parcel = parcel_of(self._body, self._most)
         call.token = came_in.token_in(self._body)
         events = map(came_in.event, parcel.events)
-        call.events = [(wire.digest(event), event) for event in events]
+        call.events = [(digests.digest(event), event) for event in events]
         call.is_test = parcel.is_test
 
 

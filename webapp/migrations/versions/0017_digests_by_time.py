@@ -7,7 +7,7 @@ Revises: 0016
 import sqlalchemy as sa
 from alembic import op
 
-from webapp.domain import wire
+from webapp.domain import digests
 
 revision = "0017"
 down_revision = "0016"
@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 def _digest(body: bytes) -> bytes | None:
     try:
-        return wire.digest(body)
+        return digests.digest(body)
     except ValueError:  # nothing that the webhook let in; nobody can send it again
         return None
 

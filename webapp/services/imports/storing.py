@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from webapp.database import begin
-from webapp.domain import wire
+from webapp.domain import digests
 from webapp.domain.calls import Choice, glance
 from webapp.domain.text import clean
 from webapp.failpoints import reach
@@ -63,7 +63,7 @@ class Batch:
         for event in piece.events:
             self.counts["read"] += 1
             if choice.takes(glance(event, self.received_at)):
-                self.events.append((wire.digest(event), event))
+                self.events.append((digests.digest(event), event))
                 self.bytes += len(event)
             else:
                 self.counts["left_out"] += 1
