@@ -39,7 +39,7 @@ _ONLY_READS = "25006"
 _MAPPED = 1 << 40
 
 CROWDED = "crowded"
-"""In a connection's `info`: whether another process was waiting to write when its transaction began."""
+"""In a connection's `info`: whether others were writing, or waiting for it, when its transaction began."""
 _PLACE, _PATIENCE = "place", "patience"
 _PAUSE = 0.001  # seconds between two looks at SQLite's lock
 _KEPT = 1.0  # seconds for which an unused connection counts as alive
@@ -234,32 +234,38 @@ def _begin(connection: Connection) -> None:
     place = connection.info.get(_PLACE)
     if place is None:
         place = connection.info[_PLACE] = Place(str(connection.engine.url.database))
-    with place.turn() as connection.info[CROWDED]:
-        _take_the_lock(connection)
+    with place.turn() as waiting:
+        writing = _take_the_lock(connection)
+    connection.info[CROWDED] = waiting or writing
 
 
-def _take_the_lock(connection: Connection) -> None:
+def _take_the_lock(connection: Connection) -> bool:
     """Begin as soon as whoever writes has committed, or fail after the connection's patience.
 
     Left to itself SQLite looks again after 1, 2, 5, 10, 15 ms and so on, up to 100.
+
+    Returns:
+        Whether somebody was writing.
     """
     driver: Any = connection.connection.dbapi_connection
     patience = connection.info.get(_PATIENCE)
     if patience is None:
         (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
         connection.info[_PATIENCE] = patience
-    deadline = time.monotonic() + patience / 1000
+    deadline, is_busy = time.monotonic() + patience / 1000, False
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         while time.monotonic() < deadline:
             try:
                 driver.execute("BEGIN IMMEDIATE")
-                return
+                return is_busy
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     break
+            is_busy = True
             time.sleep(_PAUSE)
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails as everything else does
+        return is_busy
     finally:
         driver.execute(f"PRAGMA busy_timeout = {patience}")
 

@@ -122,7 +122,7 @@ def test_work_of_another_kind_begins_with_a_short_batch() -> None:
 
 
 def test_others_who_write_make_batches_short_and_get_a_rest() -> None:
-    """While somebody waits for the lock, a drain takes small bites and leaves it alone between them."""
+    """While somebody waits for the lock, a drain takes small bites and leaves it alone after each."""
     rests: list[float] = []
     pace = Pace("sqlite", rests.append)
     for crowded in (False, True):
@@ -131,7 +131,7 @@ def test_others_who_write_make_batches_short_and_get_a_rest() -> None:
             batch.worked = batch.size
             time.sleep(0.05)
         pace.rest()
-    assert len(rests) == 1
+    assert rests == [pacing.BREATH]
     with pace.batch() as batch:
         assert batch.size < pacing.FIRST * 4
 
@@ -158,6 +158,28 @@ def test_who_waits_to_write_goes_before_who_has_just_written(engine: Engine) -> 
         assert connection.info[CROWDED]
     thread.join()
     assert order == ["other", "first"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_finds_somebody_writing_knows_that_others_write(engine: Engine) -> None:
+    """Nobody stands in line then, and yet the next one had to wait."""
+    began, enough = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with begin(engine):
+            began.set()
+            enough.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    began.wait()
+    threading.Timer(0.05, enough.set).start()
+    with begin(engine) as connection:
+        assert enough.is_set()
+        assert connection.info[CROWDED]
+    thread.join()
+    with begin(engine) as connection:
+        assert not connection.info[CROWDED]
 
 
 def _is_free(database: Path) -> bool:
