@@ -234,9 +234,9 @@ def _begin(connection: Connection) -> None:
     place = connection.info.get(_PLACE)
     if place is None:
         place = connection.info[_PLACE] = Place(str(connection.engine.url.database))
-    with place.turn() as waiting:
-        writing = _take_the_lock(connection)
-    connection.info[CROWDED] = waiting or writing
+    with place.turn() as others_wait:
+        others_wrote = _take_the_lock(connection)
+    connection.info[CROWDED] = others_wait or others_wrote
 
 
 def _take_the_lock(connection: Connection) -> bool:

@@ -24,7 +24,7 @@ _SOME = (
     sa.select(_EVENTS.c.id, _EVENTS.c.body)
     .where(_EVENTS.c.id > sa.bindparam("after"))
     .order_by(_EVENTS.c.id)
-    .limit(5000)
+    .limit(1000)
 )
 _ONE = sa.update(_EVENTS).where(_EVENTS.c.id == sa.bindparam("event")).values(digest=sa.bindparam("new"))
 
