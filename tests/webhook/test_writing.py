@@ -102,6 +102,30 @@ def test_a_call_that_cannot_be_stored_does_not_take_its_neighbours_along(line):
     assert sorted(line.bodies()) == sorted(b"%d" % number for number in range(10))
 
 
+def test_a_call_that_cannot_be_read_does_not_take_its_neighbours_along(line):
+    """The writer reads it, whoever brought it hears what is wrong, and the others of that turn are stored."""
+    good = [call(line) for _ in range(8)]
+    heard = []
+
+    def fill(one, body):
+        one.events = [(body, body)]
+
+    def break_off():
+        raise ValueError("not JSON")
+
+    def send_broken():
+        with pytest.raises(ValueError, match="not JSON"):
+            line.writer.submit(call(line), break_off, 5)
+        heard.append("broken")
+
+    def send(number, one):
+        heard.append(line.writer.submit(one, lambda: fill(one, b"%d" % number), 1))
+
+    at_once(send_broken, *(lambda n=n, one=one: send(n, one) for n, one in enumerate(good)))
+    assert sorted(map(str, heard)) == sorted(["broken", *[str(Verdict.ACCEPTED)] * 8])
+    assert sorted(line.bodies()) == [b"%d" % number for number in range(8)]
+
+
 def test_a_locked_database_is_answered_within_segments_patience(line):
     """A lock that does not end makes Segment come again; nothing is half stored, and later all is well."""
     lock = {

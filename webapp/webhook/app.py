@@ -107,7 +107,7 @@ class Webhook:
             letter = Letter(came_in, body, self._settings.max_event_bytes)
             verdict = self._store(letter, environ.get("HTTP_X_SIGNATURE", ""))
         except Refusal as refusal:
-            return self._refused((letter.call.token or None) if letter else came_in.token, refusal, manner)
+            return self._refused(letter.call.token if letter else came_in.token, refusal, manner)
         except _Forbidden as forbidden:
             return self._forbidden(forbidden.standing, manner)
         if verdict is Verdict.PAUSED:
@@ -160,7 +160,7 @@ class Webhook:
 
     def _refused(self, token: bytes | None, refusal: Refusal, manner: Manner) -> Answer:
         # What is remembered is not enough here: no transaction will look at the token again.
-        if token is not None:
+        if token:
             standing = self._tokens.look_up(token)
             if standing is None or standing.ended:
                 return self._forbidden(standing, manner)
