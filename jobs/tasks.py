@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -151,7 +152,7 @@ def drain_for(
     stop = Deadline(seconds)
     drained = projection.drain(engine, source_id, settings=settings, stop=stop, momentum=momentum)
     if drained.total:
-        bell.count("drained", applied=drained.applied, ignored=drained.ignored, parked=drained.parked)
+        bell.count("drained", **asdict(drained))
     return stop.passed
 
 

@@ -207,8 +207,8 @@ def test_drain_folds_all_that_waits(app, engine):
     change(engine, key(app, second), pause="keep")
     receive(engine, key(app, first), [ADA, {"type": "page", "userId": "ada"}])
     receive(engine, key(app, second), [BOB])
-    assert told(run(app, "drain")) == "2 events folded: 1 imported, 1 ignored, 0 failed.\n"
-    assert told(run(app, "drain")) == "0 events folded: 0 imported, 0 ignored, 0 failed.\n"
+    assert told(run(app, "drain")) == "2 events folded: 1 imported, 1 ignored, 0 failed, 0 duplicates.\n"
+    assert told(run(app, "drain")) == "0 events folded: 0 imported, 0 ignored, 0 failed, 0 duplicates.\n"
     with engine.connect() as connection:
         assert connection.scalars(select(Contact.user_id)).all() == ["ada"]
     with begin(engine) as connection:

@@ -187,22 +187,6 @@ def test_real_events_with_anything_put_into_them_are_read(event):
 
 
 @PATIENT
-@given(
-    st.one_of(VALUES, EVENTS),
-    st.sampled_from([b"", b" ", b"\n\xef\xbb\xbf", b"\xef\xbb\xbf\t"]),
-    st.sampled_from([b"", b" \r\n", b",", b"\xff", b"}"]),
-    st.booleans(),
-)
-def test_a_body_of_one_event_is_known_at_a_glance(value, before, after, is_ascii):
-    """The short way says the same as the long one, or leaves it to that."""
-    body = before + json.dumps(value, ensure_ascii=is_ascii).encode(errors="surrogatepass") + after
-    glance = digests.plain(body)
-    if glance is not None:
-        assert not wire.split(body).is_test
-        assert [glance] == [(digests.digest(event), event) for event in wire.split(body).events]
-
-
-@PATIENT
 @given(VALUES, st.booleans())
 def test_the_digest_tells_equal_json_from_different_json(value, swap):
     """Key order and white space never matter; a changed value always does."""

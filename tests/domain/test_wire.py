@@ -241,26 +241,6 @@ def test_any_timestamp_has_a_digest(told):
     assert len(found[0]) == 32
 
 
-def test_a_body_of_one_event_is_read_in_one_go():
-    """As real bodies are; the connection test, lists, batches and what is not strict JSON go the long way."""
-    body = b' {"type":"track","n":1.50} '
-    assert digests.plain(body) == (digests.digest(body), body.strip())
-    for other in (
-        b"{}",
-        b" { } ",
-        b"[]",
-        b"[{}]",
-        b'{"batch":[]}',
-        b'{"\\u0062atch":[{}]}',
-        b"",
-        b"x",
-        b'{"a":NaN}',
-    ):
-        assert digests.plain(other) is None
-    for broken in (b'{"a":1', b'{"a":1}}', b'{"a":"\xff"}', b'{"a":1},', b'{"a":\xff1}', b"[]", nested(600)):
-        assert digests.plain(broken) is None
-
-
 @pytest.mark.parametrize("odd", [b"1", b"NaN", b'"\\ud800"', b"1e99999999999999999999999"])
 def test_the_deepest_event_has_a_value_and_a_digest(odd):
     """What was accepted at the limit is never stuck later."""

@@ -101,9 +101,9 @@ def _folded_anew(site: Site, source_id: int) -> list[list[dict[str, str]]]:
 
 def _account(engine: Engine, source_id: int, senders: tuple[Sender, ...]) -> Account:
     states = _states(engine, source_id)
-    counted = select(func.sum(Tally.received), func.sum(Tally.duplicates)).where(Tally.source_id == source_id)
+    tallies = select(func.sum(Tally.received), func.sum(Tally.duplicates)).where(Tally.source_id == source_id)
     with engine.connect() as connection:
-        received, duplicates = connection.execute(counted).one()
+        received, duplicates = connection.execute(tallies).one()
         stored = select(func.count()).select_from(Event).where(Event.source_id == source_id)
         account = Account(
             sum(sender.count for sender in senders),
@@ -112,7 +112,8 @@ def _account(engine: Engine, source_id: int, senders: tuple[Sender, ...]) -> Acc
             int(duplicates or 0),
             {name: states.get(state, 0) for state, name in STATES.items()},
         )
-    assert account.stored == int(received or 0), "the source counts other events than it holds"
+    counted = int(received or 0) - account.duplicates
+    assert account.stored == counted, "the source counts other events than it holds"
     return account
 
 

@@ -27,7 +27,6 @@ from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, make
 from tests.webhook.conftest import add_url
 from webapp.database import begin, make_engine
-from webapp.domain import digests
 from webapp.models import Source, Tally
 
 # What is committed survives the end of the server, though not that of the machine.
@@ -217,8 +216,8 @@ def test_a_deadlock_is_tried_again(site: Site) -> None:
         # In the other's transaction, so that the webhook's, which looks for a circle sooner, is the victim.
         other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
         other.execute(select(Tally.hour).where(Tally.source_id == site.source_id).with_for_update())
-        # The webhook holds its source while it waits for the third, which is about to store the same event.
-        factories.event(third, site.source_id, body, digest=digests.digest(body))
+        # The webhook holds its source while it waits for the third.
+        third.execute(text("LOCK TABLE events IN SHARE MODE"))
         sender = Sender(site.address, events=[body]).start()
         until(lambda: _waiting(site) == 1, "the webhook waits for the third")
         with ThreadPoolExecutor() as threads:

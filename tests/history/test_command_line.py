@@ -47,7 +47,7 @@ def test_an_import_ends_with_a_report_and_folded_events(app, engine, archive, ru
         "Not chosen: 20",
         "Could not be read: 1",
         "2.gz, line 41: it is not JSON (character 1)",
-        "Folded: 60 events: 60 imported, 0 ignored, 0 failed",
+        "Folded: 60 events: 60 imported, 0 ignored, 0 failed, 0 duplicates",
     ]
     assert (archive / "1.gz").exists()
     status, out, _ = run("source", "import", source, archive / "1.gz", archive / "2.gz")

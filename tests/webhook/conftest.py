@@ -15,7 +15,7 @@ from tests import factories
 from webapp.config import Settings
 from webapp.database import begin, make_engine
 from webapp.models import Event, Rejection, Source, Tally, WebhookUrl, now
-from webapp.services import tokens
+from webapp.services import projection, tokens
 from webapp.services.ingest import Writer, impatient
 from webapp.webhook.app import Webhook
 from webapp.webhook.tokens import Tokens
@@ -90,8 +90,12 @@ class Line:
             wanted = select(Event.body).where(Event.source_id == self.source_id).order_by(Event.id)
             return list(connection.scalars(wanted))
 
+    def drain(self) -> projection.Drained:
+        """Fold what waits, as a worker would."""
+        return projection.drain(self.engine, self.source_id, settings=self.settings)
+
     def tally(self) -> tuple[int, int]:
-        """New events and duplicates, counted over all hours and writers."""
+        """Events received, and duplicates among them, counted over all hours and writers."""
         with self.engine.connect() as connection:
             summed = select(func.sum(Tally.received), func.sum(Tally.duplicates))
             received, duplicates = connection.execute(summed).one()

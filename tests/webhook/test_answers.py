@@ -181,15 +181,21 @@ def test_a_url_in_its_grace_period_works_and_is_counted(line):
 
 
 def test_the_same_event_again_is_counted_as_a_duplicate(line):
-    """Segment repeats itself; the same event is one row, and each call is answered alike."""
+    """Segment repeats itself; each call is answered alike, and one row is left when they are drained."""
     event = b'{"messageId":"m1","a":1,"sentAt":"2026-01-01T00:00:00Z"}'
     again = b'{"a": 1, "sentAt": "2026-01-02T00:00:00Z", "messageId": "m1"}'
     other = b'{"messageId":"m1","a":2,"sentAt":"2026-01-01T00:00:00Z"}'
     assert line.post(event).json == {"received": 1}
     assert line.post(again).json == {"received": 1}
     assert line.post(b"[" + b",".join([event, other, again, other]) + b"]").json == {"received": 4}
+    assert line.tally() == (6, 0)
+    assert line.drain().duplicates == 4
     assert line.bodies() == [event, other]
-    assert line.tally() == (2, 4)
+    assert line.tally() == (6, 4)
+    assert line.post(again).json == {"received": 1}
+    assert line.drain().duplicates == 1
+    assert line.bodies() == [event, other]
+    assert line.tally() == (7, 5)
 
 
 def test_two_sources_may_receive_the_same_event(line):

@@ -15,14 +15,15 @@ from webapp.models import Event, Source, Tally, WebhookUrl, now
 from webapp.services import inbox, ingest, tokens
 from webapp.services.inbox import Call, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer, impatient
+from webapp.services.repeats import DRAIN
 from webapp.webhook.app import Webhook
 from webapp.webhook.threads import Threads
 from webapp.webhook.tokens import Tokens
 
 
 def call(line, *events, **fields):
-    """A call with events whose digests are their bodies."""
-    return Call(tokens.digest(line.token), now(), [(event, event) for event in events], **fields)
+    """A call with events."""
+    return Call(tokens.digest(line.token), now(), events, **fields)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_many_threads_are_answered_after_their_own_commit(line):
     assert line.tally() == (120, 0)
 
 
-def test_the_same_events_by_many_writers_at_once_are_stored_once(line, writers):
+def test_the_same_events_by_many_writers_at_once_are_kept_once(line, writers):
     """Retries may meet in several processes; nobody waits in a circle, and one row remains of each."""
     events = [b'{"n":%d}' % number for number in range(40)]
     verdicts = []
@@ -70,19 +71,21 @@ def test_the_same_events_by_many_writers_at_once_are_stored_once(line, writers):
         *(lambda writer=writer, turn=turn: sender(writer, turn) for turn, writer in enumerate(writers * 2))
     )
     assert verdicts == [Verdict.ACCEPTED] * 40
+    assert line.tally() == (40 * 40, 0)
+    assert line.drain().total == 40 * 40
     assert sorted(line.bodies()) == sorted(events)
-    assert line.tally() == (40, 40 * 40 - 40)
+    assert line.tally() == (40 * 40, 40 * 40 - 40)
 
 
-def test_the_same_event_twice_in_one_transaction_is_stored_once(line):
-    """Two calls that are committed together may bring the same event."""
-    calls = [call(line, b"1", b"2"), call(line, b"2", b"3", b"3"), call(line)]
+def test_events_keep_the_order_in_which_their_calls_came(line):
+    """Calls that are committed together are stored as they came, and each event in the order of its call."""
+    calls = [call(line, b"3", b"2"), call(line, b"2", b"1", b"4"), call(line)]
     with begin(line.engine) as connection:
         written = inbox.write(connection, calls, Notes(), writer=3)
     assert written.verdicts == [Verdict.ACCEPTED] * 3
-    assert written.stored == {line.source_id: 3}
-    assert line.bodies() == [b"1", b"2", b"3"]
-    assert line.tally() == (3, 2)
+    assert written.stored == {line.source_id: 5}
+    assert line.bodies() == [b"3", b"2", b"2", b"1", b"4"]
+    assert line.tally() == (5, 0)
 
 
 def test_a_call_that_cannot_be_stored_does_not_take_its_neighbours_along(line):
@@ -91,11 +94,11 @@ def test_a_call_that_cannot_be_stored_does_not_take_its_neighbours_along(line):
 
     def send(name, one):
         try:
-            outcomes[name] = line.writer.submit(one)
+            outcomes[name] = line.writer.submit(one, size=5)
         except Unavailable:
             outcomes[name] = None
 
-    poison = Call(tokens.digest(line.token), now(), [(b"d", b"fine"), (None, b"no digest")])
+    poison = Call(tokens.digest(line.token), now(), [b"fine", None])
     good = {f"good {number}": call(line, b"%d" % number) for number in range(10)}
     at_once(*(lambda n=n, c=c: send(n, c) for n, c in [*good.items(), ("poison", poison)]))
     assert outcomes == dict.fromkeys(good, Verdict.ACCEPTED) | {"poison": None}
@@ -108,7 +111,7 @@ def test_a_call_that_cannot_be_read_does_not_take_its_neighbours_along(line):
     heard = []
 
     def fill(one, body):
-        one.events = [(body, body)]
+        one.events = [body]
 
     def break_off():
         raise ValueError("not JSON")
@@ -279,7 +282,7 @@ def test_an_unknown_token_among_others_in_one_transaction_is_forbidden_alone(lin
         refusing = factories.source(connection, "Paused", pause="refuse")
         paused = add_url(connection, refusing)
     calls = [call(line, b"1")] + [
-        Call(tokens.digest(token), now(), [(b"2", b"2")]) for token in ("nobody's", ended, paused)
+        Call(tokens.digest(token), now(), [b"2"]) for token in ("nobody's", ended, paused)
     ]
     with begin(line.engine) as connection:
         verdicts = inbox.write(connection, calls, Notes(), writer=0).verdicts
@@ -292,40 +295,47 @@ def test_tallies_of_several_processes_add_up(line, writers):
     """Every process counts in rows of its own, so that none waits for another."""
     for number, writer in enumerate(writers):
         assert writer.submit(call(line, b"same", b"%d" % number)) is Verdict.ACCEPTED
-    assert line.tally() == (5, 3)
+    assert line.tally() == (8, 0)
     with line.engine.connect() as connection:
         hours = set(connection.scalars(select(Tally.hour)))
     assert all(hour % 3_600_000_000 == 0 for hour in hours)
 
 
 def test_each_source_of_a_transaction_is_counted_by_itself(line):
-    """New events and repeats count for their own source, in the hour of its latest call."""
+    """Events count for their own source, in the hour in which they came; repeats too, once they are known."""
     hour = 3_600_000_000
     with begin(line.engine) as connection:
         other = factories.source(connection, "Other")
         theirs = tokens.digest(add_url(connection, other))
-    ours = tokens.digest(line.token)
+    ours, ours_id = tokens.digest(line.token), line.source_id
     calls = [
-        Call(theirs, 7 * hour + 5, [(b"1", b"1"), (b"2", b"2")]),
-        Call(ours, 8 * hour - 1, [(b"1", b"1")]),
-        Call(theirs, 6 * hour + 1, [(b"2", b"2")]),
-        Call(ours, 8 * hour, [(b"3", b"3"), (b"1", b"1"), (b"1", b"1")]),
+        Call(theirs, 7 * hour + 5, [b"1", b"2"]),
+        Call(ours, 8 * hour - 1, [b"1"]),
+        Call(theirs, 6 * hour + 1, [b"2"]),
+        Call(ours, 8 * hour, [b"3", b"1", b"1"]),
     ]
     for _ in range(2):
         with begin(line.engine) as connection:
             inbox.write(connection, calls, Notes(), writer=5)
-    with line.engine.connect() as connection:
-        told = select(Tally.source_id, Tally.hour, Tally.writer, Tally.received, Tally.duplicates)
-        counted = set(connection.execute(told).tuples())
-    assert counted == {(line.source_id, 8 * hour, 5, 2, 6), (other, 7 * hour, 5, 2, 4)}
+    received = {(ours_id, 7 * hour, 5, 2, 0), (ours_id, 8 * hour, 5, 6, 0)}
+    received |= {(other, 7 * hour, 5, 4, 0), (other, 6 * hour, 5, 2, 0)}
+    assert tallies(line) == received
+    line.drain()
+    assert tallies(line) == received | {(ours_id, 7 * hour, DRAIN, 0, 1), (ours_id, 8 * hour, DRAIN, 0, 5)}
     assert line.bodies() == [b"1", b"3"]
 
 
-def test_the_bell_is_rung_after_the_commit_and_for_news_only(line):
-    """A worker that is woken finds the event; a duplicate wakes nobody."""
+def tallies(line):
+    """All tallies: source id, hour, writer, received, duplicates."""
+    with line.engine.connect() as connection:
+        told = select(Tally.source_id, Tally.hour, Tally.writer, Tally.received, Tally.duplicates)
+        return set(connection.execute(told).tuples())
+
+
+def test_the_bell_is_rung_after_the_commit_and_for_events_only(line):
+    """A worker that is woken finds the event; a call without any wakes nobody."""
     assert line.post({"a": 1}).status == 200
     assert eventually(lambda: line.rung == [line.source_id])
-    assert line.post({"a": 1}).status == 200
     assert line.post(b"[]").status == 200
     assert line.rung == [line.source_id]
 

@@ -21,9 +21,10 @@ def drain() -> None:
         done.applied += drained.applied
         done.ignored += drained.ignored
         done.parked += drained.parked
+        done.duplicates += drained.duplicates
     click.echo(
         f"{done.total:,} events folded: {done.applied:,} imported, "
-        f"{done.ignored:,} ignored, {done.parked:,} failed."
+        f"{done.ignored:,} ignored, {done.parked:,} failed, {done.duplicates:,} duplicates."
     )
 
 

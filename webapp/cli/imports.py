@@ -130,7 +130,7 @@ def _drain(source: Source) -> None:
     if drained.total:
         click.echo(
             f"Folded:                  {drained.total:,} events: {drained.applied:,} imported, "
-            f"{drained.ignored:,} ignored, {drained.parked:,} failed"
+            f"{drained.ignored:,} ignored, {drained.parked:,} failed, {drained.duplicates:,} duplicates"
         )
 
 

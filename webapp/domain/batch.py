@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webapp.domain import segment, wire
+from webapp.domain import digests, segment, wire
 from webapp.domain.fold import Told, fold
 from webapp.domain.mapping import Mapping
 from webapp.domain.outcome import outcome_of, unreadable
 from webapp.domain.sighting import Attribute, Sighting, seen_in, take_out
 from webapp.domain.tally import Counted, Key, Tally
 
-Sent = tuple[int, int, bytes]
-"""An event's id, its receipt in microseconds, and its body."""
+Sent = tuple[int, int, bytes, bytes | None]
+"""An event's id, its receipt in microseconds, its body, and its digest where that is known."""
 Readings = list[tuple[int, segment.Reading]]
 
 
@@ -50,6 +51,21 @@ class Said:
     companies: dict[bytes, Told]
 
 
+@dataclass(slots=True)
+class Understood:
+    """All that is to be known of a batch before it is written.
+
+    Attributes:
+        digests: of its events, by id.
+        heard: without readings.
+        said: what all of them come to.
+    """
+
+    digests: dict[int, bytes]
+    heard: Heard
+    said: Said
+
+
 def read(
     events: Iterable[Sent], mapping: Mapping, tally: Tally | None = None
 ) -> tuple[Readings, list[tuple[int, str]]]:
@@ -65,7 +81,7 @@ def read(
     """
     readings: Readings = []
     broken: list[tuple[int, str]] = []
-    for event_id, received_at, body in events:
+    for event_id, received_at, body, _ in events:
         try:
             document = wire.decode(body)
             reading = segment.read(document, received_at, mapping)
@@ -98,7 +114,16 @@ def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
     return Said(outcomes, *fold(heard.readings))
 
 
-def hear_and_say(events: Iterable[Sent], mapping: Mapping) -> tuple[Heard, Said]:
-    """Both at once, and no reading is kept: what another process is sent."""
+def digested(events: Iterable[Sent]) -> dict[int, bytes]:
+    """The digests of events by id; of one that has none, which is parked when it is read, nothing."""
+    found = {}
+    for event_id, _, body, digest in events:
+        with suppress(ValueError):
+            found[event_id] = digests.digest(body) if digest is None else digest
+    return found
+
+
+def understand(events: Sequence[Sent], mapping: Mapping) -> Understood:
+    """All at once, and no reading is kept: what another process is sent."""
     heard = hear(events, mapping)
-    return replace(heard, readings=[]), say(heard)
+    return Understood(digested(events), replace(heard, readings=[]), say(heard))

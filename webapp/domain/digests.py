@@ -9,8 +9,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from webapp.domain.wire import BLANKS, BOM, DEEPEST, openings
-
 _EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
@@ -98,26 +96,3 @@ def _spelt(value: object) -> Iterator[str]:
             yield "["
         else:
             yield bytes(value).decode() if isinstance(value, Raw) else json.dumps(value)
-
-
-def plain(body: bytes) -> tuple[bytes, bytes] | None:
-    """What `wire.split` and `digest` say of a body that is an object and so one event, as most are.
-
-    Both go through the whole text; this does once.
-
-    Args:
-        body: as `wire.split` takes it.
-
-    Returns:
-        The digest and the text of its only event; None when only `wire.split` can tell, or must refuse.
-    """
-    body = body.removeprefix(BOM).strip(BLANKS)
-    if body[:1] != b"{" or openings(body) > DEEPEST:
-        return None
-    try:
-        value = _COMPARED.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    if not value or "batch" in value:
-        return None
-    return _fingerprint(value), body

@@ -221,13 +221,11 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 def _too_deep(body: bytes, events: list[bytes]) -> bool:
     """Whether a body nests too deep; counting brackets settles it for most, and the odd one is measured."""
-    inside = [*map(openings, events)]
-    # What stands beside the events is seldom long enough to be worth counting.
-    outside = len(body) - sum(map(len, events))
-    if outside > DEEPEST:
-        outside = openings(body) - sum(inside)
-    if outside <= DEEPEST and max(inside, default=0) <= DEEPEST - 2:
-        return False
+    if max(map(openings, events), default=0) <= DEEPEST - 2:
+        # What stands beside the events is seldom long enough to be worth counting.
+        outside = len(body) - sum(map(len, events))
+        if outside <= DEEPEST or openings(body) - sum(map(openings, events)) <= DEEPEST:
+            return False
     brackets = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
     return max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST
 

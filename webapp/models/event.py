@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.outcome import APPLIED as APPLIED
 from webapp.domain.outcome import IGNORED as IGNORED
 from webapp.domain.outcome import PARKED as PARKED
 from webapp.domain.outcome import PENDING as PENDING
-from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros
+from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros, where
 
 STATES = {PENDING: "pending", APPLIED: "applied", IGNORED: "ignored", PARKED: "parked"}
 
 
 class Event(Base):
-    """One event. The webhook writes the upper half; the projection writes the lower half once."""
+    """One event. The webhook writes the upper half; the projection the digest and the lower half, once."""
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("source_id", "digest"), NEVER_REUSED)
+    __table_args__ = NEVER_REUSED
 
     id: Mapped[Id]
     """Also the order of receipt."""
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    digest: Mapped[Bytes]
-    """Of the event without `sent_at`: the very same event is stored once (`domain/digests.py`)."""
+    digest: Mapped[Bytes | None]
+    """Of the event without `sent_at`: the very same event is kept once (`domain/digests.py`). The drain works
+    it out, so None while the event waits; archives bring theirs."""
     received_at: Mapped[Micros]
     body: Mapped[Bytes]
     """The bytes as received."""
@@ -46,33 +45,10 @@ class Event(Base):
     """Pairs of code and detail."""
 
 
-Index(
-    "ix_events_waiting",
-    Event.source_id,
-    Event.id,
-    sqlite_where=text("state = 0"),
-    postgresql_where=text("state = 0"),
-)
-Index(
-    "ix_events_parked",
-    Event.source_id,
-    Event.id,
-    sqlite_where=text("state = 3"),
-    postgresql_where=text("state = 3"),
-)
+Index("ix_events_waiting", Event.source_id, Event.id, **where("state = 0"))
+Index("ix_events_parked", Event.source_id, Event.id, **where("state = 3"))
 Index("ix_events_source_id_id", Event.source_id, Event.id)
-_told: dict[str, Any] = {
-    "sqlite_where": text("subject IS NOT NULL"),
-    "postgresql_where": text("subject IS NOT NULL"),
-}
-Index("ix_events_subject", Event.source_id, Event.subject, Event.id, **_told)
-_named: dict[str, Any] = {
-    "sqlite_where": text("company IS NOT NULL"),
-    "postgresql_where": text("company IS NOT NULL"),
-}
-Index("ix_events_company", Event.source_id, Event.company, Event.id, **_named)
-_known: dict[str, Any] = {
-    "sqlite_where": text("message_id IS NOT NULL"),
-    "postgresql_where": text("message_id IS NOT NULL"),
-}
-Index("ix_events_message_id", Event.source_id, Event.message_id, **_known)
+Index("ix_events_digest", Event.source_id, Event.digest, unique=True, **where("digest IS NOT NULL"))
+Index("ix_events_subject", Event.source_id, Event.subject, Event.id, **where("subject IS NOT NULL"))
+Index("ix_events_company", Event.source_id, Event.company, Event.id, **where("company IS NOT NULL"))
+Index("ix_events_message_id", Event.source_id, Event.message_id, **where("message_id IS NOT NULL"))

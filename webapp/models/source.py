@@ -113,11 +113,11 @@ class Tally(Base):
     hour: Mapped[Micros]
     """The hour's first microsecond."""
     writer: Mapped[int]
-    """A number from 0 to 15 that a writing process picks for itself."""
+    """A number from 0 to 15 that a writing process picks for itself; 16 is the drain's."""
     received: Mapped[int] = mapped_column(default=0)
-    """Events stored for the first time."""
+    """Events that came, duplicates among them."""
     duplicates: Mapped[int] = mapped_column(default=0)
-    """Events that were stored before."""
+    """Those that were the very same as one before: known when they are drained."""
 
 
 class Rejection(Base):

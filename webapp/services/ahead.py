@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webapp.domain.batch import Heard, Said
+from webapp.domain.batch import Understood
 
 WORTH = 500
 """Events from which on a batch is read ahead: where fewer wait, there is nothing to gain."""
@@ -31,14 +31,14 @@ class Asked:
     """A batch that is read ahead.
 
     Attributes:
-        events: rows of `id, received_at, body`, in this order, by id.
+        events: rows of `id, received_at, body, digest`, in this order, by id.
         mapping: of their source's row.
-        answer: what was heard, without the readings, and what it comes to; None as long as that is not known.
+        answer: what is to be known of them; None as long as it is not.
     """
 
     events: Sequence[Any]
     mapping: Any
-    answer: tuple[Heard, Said] | None = None
+    answer: Understood | None = None
 
 
 class Ahead:

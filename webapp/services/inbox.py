@@ -1,7 +1,7 @@
 """What one transaction of the webhook writes: the events of many calls, and what is counted of them.
 
 Every statement is for all calls of the transaction at once. Locks are taken in one order (sources shared,
-events by digest, then counters by key), so that the writers of several processes never wait in a circle.
+then counters by key), so that the writers of several processes never wait in a circle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import run
 from webapp.models import Rejection, Source, WebhookUrl
 from webapp.models.source import KEY, URL
-from webapp.services.event_rows import insert_events
+from webapp.services.event_rows import Row, insert_events
 
 _SOURCES = cast(Table, Source.__table__)
 
@@ -81,14 +81,14 @@ class Call:
     Attributes:
         token: digest of the token it came with.
         received_at: one instant for all its events.
-        events: pairs of digest and body, in the order of the body.
+        events: their bodies, in the order in which they came.
         is_test: whether it was `{}`.
         signing: the sealed secret that its signature was checked with; None: none was asked for.
     """
 
     token: bytes
     received_at: int
-    events: Sequence[tuple[bytes, bytes]] = ()
+    events: Sequence[bytes] = ()
     is_test: bool = False
     signing: bytes | None = None
 
@@ -143,7 +143,7 @@ class Written:
 
     Attributes:
         verdicts: one per call, in their order.
-        stored: `{source id: new events}` of sources whose worker should be woken.
+        stored: `{source id: events}` of sources whose worker should be woken.
         owed: notes that somebody's lock kept out; for the next transaction.
     """
 
@@ -203,21 +203,23 @@ def write(
     """
     urls = standing(connection, {call.token for call in calls}, hold=True) if calls else {}
     verdicts: list[Verdict] = []
-    rows: list[tuple[int, bytes, int, bytes]] = []
+    rows: list[Row] = []
     for call in calls:
         url = urls.get(call.token)
         verdict = _judge(url, call, notes)
         verdicts.append(verdict)
         if verdict is Verdict.ACCEPTED and url is not None:
-            rows += [(url.source_id, digest, call.received_at, body) for digest, body in call.events]
+            rows += [(url.source_id, call.received_at, body) for body in call.events]
             if call.is_test:
                 notes.tested[url.source_id] = call.received_at
             if call.events:
                 notes.hear(url.source_id, call.received_at)
-    stored = insert_events(connection, rows, writer) if rows else Counter[int]()
+    if rows:
+        insert_events(connection, rows, writer)
     owed = _write_notes(connection, notes, hurried)
     awake = {url.source_id for url in urls.values() if not url.pause}
-    return Written(verdicts, {key: count for key, count in stored.items() if count and key in awake}, owed)
+    stored = Counter(source_id for source_id, _, _ in rows if source_id in awake)
+    return Written(verdicts, stored, owed)
 
 
 def _judge(url: Url | None, call: Call, notes: Notes) -> Verdict:

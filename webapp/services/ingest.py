@@ -132,7 +132,7 @@ class Writer:
             Unavailable: it is not stored: too much waits already, or the database is away or locked. When the
                 database goes silent in the middle, the call may turn out to be stored, whole, after all.
         """
-        waiting = _Waiting(call, size or sum(len(body) for _, body in call.events), read)
+        waiting = _Waiting(call, size or sum(map(len, call.events)), read)
         with self._changed:
             if self._is_overloaded(waiting.size):
                 raise Unavailable("too many calls wait already")

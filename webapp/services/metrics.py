@@ -74,8 +74,14 @@ def _of_database(engine: Engine) -> Iterator[Metric]:
         received, duplicates = connection.execute(
             select(func.coalesce(func.sum(Tally.received), 0), func.coalesce(func.sum(Tally.duplicates), 0))
         ).one()
-        yield _counter("events_received", "Events stored, of sources that exist.", received)
-        yield _counter("events_duplicate", "Events that were stored before.", duplicates)
+        yield _counter(
+            "events_received", "Events that came, duplicates among them, of sources that exist.", received
+        )
+        yield _counter(
+            "events_duplicate",
+            "Events that were the same as one before, as far as they are drained.",
+            duplicates,
+        )
         yield _gauge("events_pending", "Events that wait to be drained.", _count(connection, PENDING))
         yield _gauge("events_pending_age_seconds", "Age of the oldest that waits.", _age(connection))
         yield _gauge("events_parked", "Events that could not be applied.", _count(connection, PARKED))
@@ -94,7 +100,7 @@ def _of_workers(workers: Workers) -> Iterator[Metric]:
     drained = CounterMetricFamily(
         "tributary_events_drained", "Events drained; its rate is the drain rate.", labels=["outcome"]
     )
-    for outcome in ("applied", "ignored", "parked"):
+    for outcome in ("applied", "ignored", "parked", "duplicates"):
         drained.add_metric([outcome], workers.drained.get(outcome, 0))
     yield drained
     jobs = CounterMetricFamily("tributary_jobs", "Jobs run.", labels=["task", "outcome"])

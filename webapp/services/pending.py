@@ -19,7 +19,7 @@ _WAITS = (Event.source_id == bindparam("source"), Event.state == literal_column(
 _LATER = (*_WAITS, Event.id > bindparam("after"))
 _SIZES = select(Event.id, func.length(Event.body)).where(*_LATER).order_by(Event.id).limit(bindparam("size"))
 _EVENTS = (
-    select(Event.id, Event.received_at, Event.body)
+    select(Event.id, Event.received_at, Event.body, Event.digest)
     .where(*_LATER, Event.id <= bindparam("last"))
     .order_by(Event.id)
 )
@@ -35,7 +35,7 @@ def first(connection: Connection, source_id: int, size: int, after: int = 0) -> 
         after: an event's id; only later ones.
 
     Returns:
-        Rows of `id, received_at, body`, by id.
+        Rows of `id, received_at, body, digest`, by id.
     """
     waiting = {"source": source_id, "after": after}
     sizes = connection.execute(_SIZES, {**waiting, "size": size})

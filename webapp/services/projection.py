@@ -26,15 +26,14 @@ from webapp.models import (
     Contact,
     Customer,
     DataSourceCustomer,
-    Event,
     Identifier,
     Person,
     Source,
     Sync,
     now,
 )
-from webapp.models.event import APPLIED, IGNORED, PARKED, PENDING
-from webapp.services import locks, path_counts, pending, sightings
+from webapp.models.event import APPLIED, IGNORED, PARKED
+from webapp.services import locks, path_counts, pending, repeats, sightings
 from webapp.services.ahead import WORTH, Ahead, Asked
 from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
@@ -42,7 +41,6 @@ from webapp.services.momentum import Momentum
 from webapp.services.pacing import Batch, collecting_later
 from webapp.services.placing import Placing
 from webapp.services.reading import read_all
-from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
 
@@ -64,10 +62,11 @@ class Drained:
     applied: int = 0
     ignored: int = 0
     parked: int = 0
+    duplicates: int = 0
 
     @property
     def total(self) -> int:
-        return self.applied + self.ignored + self.parked
+        return self.applied + self.ignored + self.parked + self.duplicates
 
 
 def never() -> bool:
@@ -90,7 +89,7 @@ def drain(
         momentum: that of the slices before, for work that is done in slices; it is the caller's to end.
 
     Returns:
-        How many events were applied, ignored and parked.
+        How many events were applied, ignored and parked, and how many were duplicates.
     """
     if momentum is None:
         with Momentum() as own:
@@ -155,14 +154,18 @@ def _one_by_one(engine: Engine, source_id: int, settings: Settings, size: int, d
     """After a batch that cannot be written: each event alone, so that one never stops its neighbours."""
     with begin(engine) as connection:
         ids = [row.id for row in pending.first(connection, source_id, min(size, 500))]
-    before = drained.applied + drained.ignored
+    before = _went_through(drained)
     parked = sum(_alone(engine, source_id, event_id, settings, drained) for event_id in ids)
-    went_through = drained.applied + drained.ignored > before
+    went_through = _went_through(drained) > before
     if parked or went_through:
         since = None if went_through else func.coalesce(Source.failing_since, now())
         with begin(engine) as connection:
             connection.execute(update(Source).where(Source.id == source_id).values(failing_since=since))
     return len(ids)
+
+
+def _went_through(drained: Drained) -> int:
+    return drained.total - drained.parked
 
 
 def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, drained: Drained) -> bool:
@@ -180,10 +183,15 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
         log.error("event_parked", source_id=source_id, event_id=event_id, error=type(error).__name__)
         reason = f"could not be applied ({type(error).__name__})"
     with begin(engine) as connection:
-        parked = update(Event).where(Event.id == event_id, Event.state == PENDING)
-        connection.execute(parked.values(state=PARKED, reason=reason))
-    drained.parked += 1
-    return True
+        if lock(connection, source_id) is None:
+            return False
+        events = pending.one(connection, source_id, event_id)
+        kept, digests = repeats.once(connection, source_id, events)
+        parked = [{"id": event.id, "state": PARKED, "reason": reason} for event in kept]
+        repeats.mark(connection, kept, parked, digests)
+    drained.duplicates += len(events) - len(kept)
+    drained.parked += len(parked)
+    return bool(parked)
 
 
 def lock(connection: Connection, source_id: int) -> Row[Any] | None:
@@ -211,17 +219,20 @@ def project(
 
     Args:
         source: its row, locked (`lock`).
-        events: rows of `id, received_at, body`, in this order.
+        events: rows of `id, received_at, body, digest`, in this order.
         drained: counts what was done.
         asked: the same events as they were read ahead, if they were.
 
     Returns:
         What it changed; None when no event says anything.
     """
-    said = _said(connection, source, events, settings, asked)
+    known = asked.answer.digests if asked is not None and asked.answer else None
+    kept, digests = repeats.once(connection, source.id, events, known)
+    drained.duplicates += len(events) - len(kept)
+    said = _said(connection, source, kept, settings, asked if len(kept) == len(events) else None)
     folded = _join_and_place(connection, source, said)
-    _fold_again(connection, source, events, settings)
-    update_by_id(connection, Event, said.outcomes)
+    _fold_again(connection, source, kept, settings)
+    repeats.mark(connection, kept, said.outcomes, digests)
     for row in said.outcomes:
         if row["state"] == APPLIED:
             drained.applied += 1
@@ -241,7 +252,8 @@ def _said(
 ) -> Said:
     """What some events come to, without custom attributes over the limit; which were told is noted."""
     rules = mapping.of(source.applied_mapping)
-    heard, said = asked.answer if asked is not None and asked.answer else (hear(_sent(events), rules), None)
+    answer = asked.answer if asked is not None else None
+    heard, said = (answer.heard, answer.said) if answer else (hear(_sent(events), rules), None)
     for event_id, error in heard.broken:
         log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
     path_counts.note(connection, source.id, source.generation, heard.paths)

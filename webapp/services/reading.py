@@ -43,7 +43,7 @@ def read_all(
     Returns:
         Pairs of event id and reading, and the outcomes of those that are parked.
     """
-    sent = ((event.id, event.received_at, event.body) for event in events)
+    sent = ((event.id, event.received_at, event.body, None) for event in events)
     readings, broken = batch.read(sent, mapping, tally)
     for event_id, error in broken:
         log.error("event_parked", source_id=source_id, event_id=event_id, error=error)

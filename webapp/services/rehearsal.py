@@ -112,7 +112,8 @@ def _do(
     if source is None:
         return None
     ids = _receive(connection, source_id, events, found)
-    wanted = select(Event.id, Event.received_at, Event.body).where(Event.state == PENDING)
+    columns: tuple[Any, ...] = (Event.id, Event.received_at, Event.body, Event.digest)
+    wanted = select(*columns).where(Event.state == PENDING)
     fresh: list[Any] = sorted(select_in(connection, wanted, Event.id, set(ids)))
     folded = projection.project(connection, source, fresh, settings, projection.Drained())
     columns = (Event.id, Event.state, Event.type, Event.subject, Event.company, Event.reason, Event.warnings)

@@ -98,7 +98,7 @@ def _summaries(session: Session, sources: Sequence[Source], most: int) -> list[S
     active = [source for source in sources if source.state == "active"]
     syncs = _open_syncs(session, [source.id for source in sources])
     since = now() // MICROS_PER_HOUR * MICROS_PER_HOUR - 23 * MICROS_PER_HOUR
-    received = select(Tally.source_id, func.sum(Tally.received)).where(Tally.hour >= since)
+    received = select(Tally.source_id, func.sum(Tally.received - Tally.duplicates)).where(Tally.hour >= since)
     received = received.where(Tally.source_id.in_([source.id for source in active])).group_by(Tally.source_id)
     events = dict(session.execute(received).all())
     numbers = {name: _numbers(session, active, each, most) for name, each in _COUNTED.items()}

@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import digests
 from webapp.domain.wire import Parcel
 from webapp.extensions import db
 from webapp.models import Source, now
@@ -78,8 +77,7 @@ def _deliver(source: Source, parcel: Parcel) -> Verdict | None:
     url = sources.live_url(session, source)
     if url is None:
         return None
-    events = [(digests.digest(event), event) for event in parcel.events]
-    call = Call(url.token_digest, now(), events, parcel.is_test, source.signing_sealed)
+    call = Call(url.token_digest, now(), parcel.events, parcel.is_test, source.signing_sealed)
     session.rollback()  # the writer's transaction must not wait for this one
     writer = ingest.Writer(db.engine, lambda _: None)
     try:

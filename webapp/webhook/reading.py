@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from webapp.domain import digests, signatures, wire
+from webapp.domain import signatures, wire
 from webapp.domain.wire import Parcel
 from webapp.models import now
 from webapp.services import tokens
@@ -49,7 +49,7 @@ class Letter:
     @property
     def signed(self) -> list[bytes]:
         """What its signature may be of."""
-        return [self._body, *(event for _, event in self.call.events[:1])]
+        return [self._body, *self.call.events[:1]]
 
     def read(self) -> None:
         """Fill the call, once.
@@ -59,20 +59,12 @@ class Letter:
         """
         if self._is_read:
             return
-        only = digests.plain(self._body) if self.is_short and not self._came_in.by_library else None
-        if only is None:
-            self._take_apart()
-        else:
-            self.call.events = [only]
-        self._is_read = True
-
-    def _take_apart(self) -> None:
         came_in, call = self._came_in, self.call
         parcel = parcel_of(self._body, self._most)
         call.token = came_in.token_in(self._body)
-        events = map(came_in.event, parcel.events)
-        call.events = [(digests.digest(event), event) for event in events]
+        call.events = [*map(came_in.event, parcel.events)]
         call.is_test = parcel.is_test
+        self._is_read = True
 
 
 def parcel_of(body: bytes, most: int) -> Parcel:

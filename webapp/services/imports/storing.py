@@ -174,7 +174,7 @@ def insert_events(
         return _copy(connection, source_id, received_at, events)
     return connection.exec_driver_sql(
         "INSERT INTO events (source_id, digest, received_at, body, state) VALUES (?, ?, ?, ?, 0) "
-        "ON CONFLICT (source_id, digest) DO NOTHING",
+        "ON CONFLICT (source_id, digest) WHERE digest IS NOT NULL DO NOTHING",
         [(source_id, digest, received_at, body) for digest, body in events],
     ).rowcount
 
@@ -185,7 +185,7 @@ def _copy(connection: Connection, source_id: int, received_at: int, events: list
         "CREATE TEMPORARY TABLE IF NOT EXISTS told_calls (id bigint, digest bytea, body bytea) "
         "ON COMMIT DELETE ROWS"
     )
-    # Rows go in by digest, as the webhook's do, so that two writers never wait for each other in a circle.
+    # Rows go in by digest, as drains give them, so that two writers never wait for each other in a circle.
     # Their ids are drawn before that, so that these still follow the order of receipt.
     draw = select(func.nextval(func.pg_get_serial_sequence("events", "id")))
     ids = sorted(connection.scalars(draw.select_from(func.generate_series(1, len(events)).alias())))
@@ -198,7 +198,7 @@ def _copy(connection: Connection, source_id: int, received_at: int, events: list
     cursor.execute(
         "INSERT INTO events (id, source_id, digest, received_at, body, state) "
         "SELECT id, %s, digest, %s, body, 0 FROM told_calls ORDER BY digest, id "
-        "ON CONFLICT (source_id, digest) DO NOTHING",
+        "ON CONFLICT (source_id, digest) WHERE digest IS NOT NULL DO NOTHING",
         (source_id, received_at),
     )
     return int(cursor.rowcount)
