@@ -13,7 +13,6 @@ from bench import memory
 from tests.conftest import environment_of
 from webapp.config import Settings
 from webapp.database import begin
-from webapp.domain import digests
 from webapp.models import Event, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
 from webapp.services import tokens
@@ -21,7 +20,7 @@ from webapp.services.rows import chunks
 
 Run = dict[str, float]
 RECEIVED_AT = 4_000_000_000_000_000  # later than any event, so that no time is capped
-_COLUMNS = "source_id, digest, received_at, body, state"
+_COLUMNS = "source_id, received_at, body, state"
 
 
 def make_source(engine: Engine, policy: str = "user", name: str = "Bench") -> int:
@@ -45,14 +44,14 @@ def receive(engine: Engine, source_id: int, bodies: Iterable[bytes]) -> int:
     """Put events into the inbox of a source; how many."""
     count = 0
     for some in chunks(bodies, 20_000):
-        rows = [(source_id, digests.digest(body), RECEIVED_AT, body, 0) for body in some]
+        rows = [(source_id, RECEIVED_AT, body, 0) for body in some]
         with begin(engine) as connection:
             raw: Any = connection.connection.driver_connection
             if isinstance(raw, sqlite3.Connection):
-                raw.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+                raw.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?)", rows)
             else:
                 with raw.cursor().copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
-                    copy.set_types(["int8", "bytea", "int8", "bytea", "int2"])
+                    copy.set_types(["int8", "int8", "bytea", "int2"])
                     for row in rows:
                         copy.write_row(row)
         count += len(rows)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webapp.domain import digests, segment, wire
+from webapp.domain import segment, wire
+from webapp.domain.digests import digest
 from webapp.domain.fold import Told, fold
 from webapp.domain.mapping import Mapping
 from webapp.domain.outcome import outcome_of, unreadable
@@ -15,7 +15,7 @@ from webapp.domain.sighting import Attribute, Sighting, seen_in, take_out
 from webapp.domain.tally import Counted, Key, Tally
 
 Sent = tuple[int, int, bytes, bytes | None]
-"""An event's id, its receipt in microseconds, its body, and its digest where that is known."""
+"""An event's id, its receipt in microseconds, its body, and its digest where it has one."""
 Readings = list[tuple[int, segment.Reading]]
 
 
@@ -28,12 +28,14 @@ class Heard:
         broken: ids of events that could not be read, with the name of the error.
         paths: how often each path was told.
         attributes: the custom attributes that were told.
+        digests: of all its events, by id.
     """
 
     readings: Readings
     broken: list[tuple[int, str]]
     paths: dict[Key, Counted]
     attributes: dict[Attribute, Sighting]
+    digests: dict[int, bytes | None]
 
 
 @dataclass(slots=True)
@@ -56,12 +58,12 @@ class Understood:
     """All that is to be known of a batch before it is written.
 
     Attributes:
-        digests: of its events, by id.
-        heard: without readings.
+        digests: of its events, in their order.
+        heard: without readings and digests.
         said: what all of them come to.
     """
 
-    digests: dict[int, bytes]
+    digests: list[bytes | None]
     heard: Heard
     said: Said
 
@@ -93,11 +95,12 @@ def read(
     return readings, broken
 
 
-def hear(events: Iterable[Sent], mapping: Mapping) -> Heard:
+def hear(events: Sequence[Sent], mapping: Mapping) -> Heard:
     """Read some events (`read`), and count what they tell."""
     tally = Tally()
     readings, broken = read(events, mapping, tally)
-    return Heard(readings, broken, tally.seen(), seen_in(readings))
+    digests = {event_id: digest for event_id, _, _, digest in events}
+    return Heard(readings, broken, tally.seen(), seen_in(readings), digests)
 
 
 def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
@@ -111,19 +114,22 @@ def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
         take_out(heard.readings, without)
     outcomes = [unreadable(event_id, error) for event_id, error in heard.broken]
     outcomes += [outcome_of(event_id, reading) for event_id, reading in heard.readings]
+    for row in outcomes:
+        row["digest"] = heard.digests[row["id"]]
     return Said(outcomes, *fold(heard.readings))
 
 
-def digested(events: Iterable[Sent]) -> dict[int, bytes]:
-    """The digests of events by id; of one that has none, which is parked when it is read, nothing."""
-    found = {}
-    for event_id, _, body, digest in events:
-        with suppress(ValueError):
-            found[event_id] = digests.digest(body) if digest is None else digest
-    return found
+def digest_of(body: bytes) -> bytes | None:
+    """The digest of a stored event; None of one that has none, which is parked when it is read."""
+    try:
+        return digest(body)
+    except ValueError:
+        return None
 
 
 def understand(events: Sequence[Sent], mapping: Mapping) -> Understood:
     """All at once, and no reading is kept: what another process is sent."""
-    heard = hear(events, mapping)
-    return Understood(digested(events), replace(heard, readings=[]), say(heard))
+    sent = [(id, at, body, had or digest_of(body)) for id, at, body, had in events]
+    heard = hear(sent, mapping)
+    said = say(heard)
+    return Understood([event[3] for event in sent], replace(heard, readings=[], digests={}), said)

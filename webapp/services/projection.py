@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, select,
 from webapp.config import Settings
 from webapp.database import CROWDED, begin, is_away
 from webapp.domain import mapping
-from webapp.domain.batch import Said, hear, say
+from webapp.domain.batch import Said, Sent, Understood, digest_of, hear, say
 from webapp.domain.segment import Reading
 from webapp.domain.tally import Tally
 from webapp.failpoints import reach
@@ -40,7 +40,7 @@ from webapp.services.growing import look_at_unseen
 from webapp.services.momentum import Momentum
 from webapp.services.pacing import Batch, collecting_later
 from webapp.services.placing import Placing
-from webapp.services.reading import read_all
+from webapp.services.reading import read_all, write_outcomes
 
 log = structlog.get_logger(__name__)
 
@@ -186,10 +186,16 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
         if lock(connection, source_id) is None:
             return False
         events = pending.one(connection, source_id, event_id)
-        kept, digests = repeats.once(connection, source_id, events)
-        parked = [{"id": event.id, "state": PARKED, "reason": reason} for event in kept]
-        repeats.mark(connection, kept, parked, digests)
-    drained.duplicates += len(events) - len(kept)
+        digests = [event.digest or digest_of(event.body) for event in events]
+        gone = repeats.leave_out(connection, source_id, events, digests)
+        told = zip(events, digests, strict=True)
+        parked = [
+            {"id": event.id, "state": PARKED, "reason": reason, "digest": digest}
+            for event, digest in told
+            if event.id not in gone
+        ]
+        write_outcomes(connection, parked)
+    drained.duplicates += len(gone)
     drained.parked += len(parked)
     return bool(parked)
 
@@ -226,13 +232,17 @@ def project(
     Returns:
         What it changed; None when no event says anything.
     """
-    known = asked.answer.digests if asked is not None and asked.answer else None
-    kept, digests = repeats.once(connection, source.id, events, known)
-    drained.duplicates += len(events) - len(kept)
-    said = _said(connection, source, kept, settings, asked if len(kept) == len(events) else None)
+    answer = asked.answer if asked is not None else None
+    digests = answer.digests if answer else [event.digest or digest_of(event.body) for event in events]
+    gone = repeats.leave_out(connection, source.id, events, digests)
+    if gone:
+        left = [pair for pair in zip(events, digests, strict=True) if pair[0].id not in gone]
+        events, digests, answer = [event for event, _ in left], [digest for _, digest in left], None
+    said = _said(connection, source, [*_sent(events, digests)], settings, answer)
     folded = _join_and_place(connection, source, said)
-    _fold_again(connection, source, kept, settings)
-    repeats.mark(connection, kept, said.outcomes, digests)
+    _fold_again(connection, source, events, settings)
+    write_outcomes(connection, said.outcomes)
+    drained.duplicates += len(gone)
     for row in said.outcomes:
         if row["state"] == APPLIED:
             drained.applied += 1
@@ -246,14 +256,13 @@ def project(
 def _said(
     connection: Connection,
     source: Row[Any],
-    events: Sequence[Row[Any]],
+    events: Sequence[Sent],
     settings: Settings,
-    asked: Asked | None,
+    answer: Understood | None,
 ) -> Said:
     """What some events come to, without custom attributes over the limit; which were told is noted."""
     rules = mapping.of(source.applied_mapping)
-    answer = asked.answer if asked is not None else None
-    heard, said = (answer.heard, answer.said) if answer else (hear(_sent(events), rules), None)
+    heard, said = (answer.heard, answer.said) if answer else (hear(events, rules), None)
     for event_id, error in heard.broken:
         log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
     path_counts.note(connection, source.id, source.generation, heard.paths)
@@ -261,11 +270,12 @@ def _said(
     over = sightings.note(connection, source.id, source.generation, heard.attributes, limit)
     if said is None:
         return say(heard, over)
-    return said if not over else say(hear(_sent(events), rules), over)
+    return said if not over else say(hear(events, rules), over)
 
 
-def _sent(events: Sequence[Row[Any]]) -> Iterator[Any]:
-    return map(tuple, events)
+def _sent(events: Sequence[Row[Any]], digests: Sequence[bytes | None]) -> Iterator[Sent]:
+    for event, digest in zip(events, digests, strict=True):
+        yield event.id, event.received_at, event.body, digest
 
 
 def _join_and_place(connection: Connection, source: Row[Any], said: Said) -> Folded | None:

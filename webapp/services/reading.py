@@ -51,6 +51,17 @@ def read_all(
     return readings, parked
 
 
+def write_outcomes(connection: Connection, outcomes: list[dict[str, Any]]) -> None:
+    """Write what became of events that waited, with their digests.
+
+    On PostgreSQL in the order of these, in which an archive's rows go in, too: so two who bring the same
+    events never wait for each other in a circle.
+    """
+    if connection.dialect.name == "postgresql":
+        outcomes = sorted(outcomes, key=lambda row: row["digest"] or b"")
+    update_by_id(connection, Event, outcomes)
+
+
 def page(connection: Connection, source_id: int, after: int, limit: int) -> list[Any]:
     """The next events of a source that have been read before, by id, with the outcomes they have."""
     return list(connection.execute(_PAGE, {"source": source_id, "after": after, "size": limit}))

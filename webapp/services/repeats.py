@@ -8,75 +8,65 @@ drain holds its source's lock; what an archive brings has its own already.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select, text
 
-from webapp.domain.batch import digested
 from webapp.models import Event
+from webapp.services.arrays import pack
 from webapp.services.event_rows import hour_of, tell
-from webapp.services.rows import delete_in, select_in, update_by_id
+from webapp.services.rows import delete_in, select_in
 
 DRAIN = 16
 """The number under which drains keep their tallies, beside those of the processes that receive."""
 
-Events = Sequence[Row[Any]]
-_KNOWN = select(Event.digest).where(Event.source_id == bindparam("source"), Event.digest.is_not(None))
+# Not "is not null": SQLite takes that for a range, and goes through all digests.
+_KNOWN = select(Event.digest).where(Event.source_id == bindparam("source"))
+# PostgreSQL goes through all of a source's as well, unless each is looked for by itself.
+_KNOWN_ARRAY = text("""
+SELECT known.digest FROM unnest(CAST(:wanted AS BYTEA[])) AS told (digest) CROSS JOIN LATERAL (
+    SELECT digest FROM events WHERE source_id = :source AND events.digest = told.digest LIMIT 1
+) AS known
+""")
 
 
-def once(
-    connection: Connection, source_id: int, events: Events, digests: Mapping[int, bytes] | None = None
-) -> tuple[Events, Mapping[int, bytes]]:
+def leave_out(
+    connection: Connection, source_id: int, events: Sequence[Row[Any]], digests: Sequence[bytes | None]
+) -> set[int]:
     """Leave out those of some events that are the very same as one before, and count them as duplicates.
 
     Args:
         events: rows of `id, received_at, body, digest` that wait, by id.
-        digests: of all of them, by id, where they are known.
+        digests: of all of them; of an event without one nobody can tell, so it is kept.
 
     Returns:
-        The others, and the digests; of an event that has none nobody can tell, so it is one of them.
+        The ids of those that are gone.
     """
-    if digests is None:
-        digests = digested(map(tuple, events))
-    repeated = _repeated(connection, source_id, events, digests)
-    if not repeated:
-        return events, digests
+    fresh = [
+        (digest, event)
+        for event, digest in zip(events, digests, strict=True)
+        if digest is not None and event.digest is None
+    ]
+    told = {digest for digest, _ in fresh}
+    known = _known(connection, source_id, told)
+    if not known and len(told) == len(fresh):
+        return set()
+    repeated = []
+    for digest, event in fresh:
+        if digest in known:
+            repeated.append(event)
+        known.add(digest)
     gone = {event.id for event in repeated}
     delete_in(connection, Event, Event.id, gone)
     found = Counter(hour_of(source_id, event.received_at) for event in repeated)
     tell(connection, ((*place, DRAIN, 0, number) for place, number in sorted(found.items())))
-    return [event for event in events if event.id not in gone], digests
+    return gone
 
 
-def _repeated(
-    connection: Connection, source_id: int, events: Events, digests: Mapping[int, bytes]
-) -> list[Row[Any]]:
-    fresh = [event for event in events if event.digest is None and event.id in digests]
-    told = {digests[event.id] for event in fresh}
-    known = {row.digest for row in select_in(connection, _KNOWN, Event.digest, told, source=source_id)}
-    found = []
-    for event in fresh:
-        digest = digests[event.id]
-        if digest in known:
-            found.append(event)
-        known.add(digest)
-    return found
-
-
-def mark(
-    connection: Connection, events: Events, outcomes: Sequence[dict[str, Any]], digests: Mapping[int, bytes]
-) -> None:
-    """Write what became of events, with the digests of those that had none.
-
-    These in their order, as an archive's are, so that two who give the same ones never wait in a circle.
-
-    Args:
-        events: as `once` returns them.
-        outcomes: columns of each, with its `id`.
-        digests: by id.
-    """
-    had = {event.id for event in events if event.digest is not None}
-    given = [row | {"digest": digests.get(row["id"])} for row in outcomes if row["id"] not in had]
-    update_by_id(connection, Event, sorted(given, key=lambda row: row["digest"] or b""))
-    update_by_id(connection, Event, [row for row in outcomes if row["id"] in had])
+def _known(connection: Connection, source_id: int, digests: set[bytes]) -> set[bytes]:
+    """Those of some digests that events of a source have."""
+    if connection.dialect.name == "sqlite":
+        return {row[0] for row in select_in(connection, _KNOWN, Event.digest, digests, source=source_id)}
+    wanted = pack(Event.__table__.c.digest.type, sorted(digests))
+    return set(connection.scalars(_KNOWN_ARRAY, {"wanted": wanted, "source": source_id}))
