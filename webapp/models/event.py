@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, SmallInteger
+from sqlalchemy import Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.outcome import APPLIED as APPLIED
 from webapp.domain.outcome import IGNORED as IGNORED
 from webapp.domain.outcome import PARKED as PARKED
 from webapp.domain.outcome import PENDING as PENDING
-from webapp.models.base import NEVER_REUSED, Base, Bytes, Id, Json, Micros, where
+from webapp.models.base import NEVER_REUSED, Base, BigId, Bytes, Id, Json, Micros, where
 
 STATES = {PENDING: "pending", APPLIED: "applied", IGNORED: "ignored", PARKED: "parked"}
 
@@ -22,7 +22,10 @@ class Event(Base):
 
     id: Mapped[Id]
     """Also the order of receipt."""
-    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    source_id: Mapped[int] = mapped_column(BigId)
+    """No foreign key: who stores events holds their source's row (`inbox.standing`), once for all of a
+    transaction. PostgreSQL would look at it for each of them, which took two fifths of storing them.
+    """
     digest: Mapped[Bytes | None]
     """Of the event without `sent_at`: the very same event is kept once (`domain/digests.py`). The drain works
     it out, so None while the event waits; archives bring theirs."""

@@ -170,8 +170,8 @@ def standing(connection: Connection, tokens: Iterable[bytes], hold: bool = False
 
     Args:
         tokens: digests.
-        hold: keep the sources from being deleted until the transaction ends. The lock is the one that
-            PostgreSQL takes for a foreign key anyway, so those who work on a source do not wait for it.
+        hold: keep the sources from being deleted until the transaction ends; events have no foreign key.
+            The lock is the one that PostgreSQL takes for such a key: who works on a source does not wait.
 
     Returns:
         `{digest: its URL}`.

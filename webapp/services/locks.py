@@ -16,7 +16,7 @@ def _is_merged(source_id: Any) -> ColumnElement[bool]:
     return or_(*(exists().where(end == source_id) for end in ends))
 
 
-# `key_share`: the webhook inserts events meanwhile, whose foreign keys look at the same rows.
+# `key_share`: the webhook inserts events meanwhile, and holds the same rows.
 _ALL = select(Source.id).order_by(Source.id).with_for_update(key_share=True)
 _ASKED: Any = bindparam("source")
 _TIED = _ALL.where((Source.id == _ASKED) | (_is_merged(_ASKED) & _is_merged(Source.id)))

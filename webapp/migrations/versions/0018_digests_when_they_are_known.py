@@ -1,4 +1,4 @@
-"""Events have their digest from the drain on, so that storing one neither works it out nor looks for it
+"""Events have their digest from the drain on, and no foreign key: storing one works out and looks up neither
 
 Revision ID: 0018
 Revises: 0017
@@ -15,7 +15,8 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-UNIQUE, INDEX, COLUMNS = "uq_events_source_id_digest", "ix_events_digest", ["source_id", "digest"]
+UNIQUE, FOREIGN, INDEX = "uq_events_source_id_digest", "fk_events_source_id", "ix_events_digest"
+COLUMNS = ["source_id", "digest"]
 _KNOWN = sa.text("digest IS NOT NULL")
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _HOUR = 3_600_000_000  # microseconds
@@ -38,6 +39,7 @@ def upgrade() -> None:
     op.execute("UPDATE tallies SET received = received + duplicates")
     if op.get_bind().dialect.name == "postgresql":
         op.drop_constraint(UNIQUE, "events")
+        op.drop_constraint(FOREIGN, "events")
         op.alter_column("events", "digest", nullable=True)
     else:
         _make_anew(sa.Column("digest", sa.LargeBinary(), nullable=True))
@@ -62,13 +64,17 @@ def downgrade() -> None:
     if connection.dialect.name == "postgresql":
         op.alter_column("events", "digest", nullable=False)
         op.create_unique_constraint(UNIQUE, "events", COLUMNS)
+        op.create_foreign_key(FOREIGN, "events", "sources", ["source_id"], ["id"])
     else:
-        column = sa.Column("digest", sa.LargeBinary(), nullable=False)
-        _make_anew(column, sa.UniqueConstraint(*COLUMNS, name=UNIQUE))
+        _make_anew(
+            sa.Column("digest", sa.LargeBinary(), nullable=False),
+            sa.UniqueConstraint(*COLUMNS, name=UNIQUE),
+            sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=FOREIGN),
+        )
     op.execute("UPDATE tallies SET received = received - duplicates")
 
 
-def _make_anew(digest: sa.Column[bytes], *constraints: sa.UniqueConstraint) -> None:
+def _make_anew(digest: sa.Column[bytes], *constraints: sa.Constraint) -> None:
     """SQLite changes no column and no constraint of a table that is there: its rows go to another one."""
     connection = op.get_bind()
     indexes = connection.exec_driver_sql(
@@ -102,6 +108,5 @@ def _columns(digest: sa.Column[bytes]) -> list[sa.schema.SchemaItem]:
         sa.Column("company", sa.LargeBinary(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("warnings", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
-        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_events_source_id"),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
     ]
