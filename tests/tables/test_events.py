@@ -126,7 +126,7 @@ def test_outcomes_and_duplicates_are_counted_apart_from_the_list(told, engine):
         "Ignored": "1",
         "Waiting to be processed": "0",
         "Parked": "0",
-        "Duplicates, not stored again": "5",
+        "Duplicates, kept once": "5",
     }
     page = told.page("/sources/SOURCE/events")
     assert page.select_one("#event-counts")["hx-trigger"] == "load"
