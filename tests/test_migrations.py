@@ -9,8 +9,9 @@ from sqlalchemy import Engine, create_engine, inspect, select, text
 from tests import conftest, factories
 from webapp.database import CannotMigrate, begin
 from webapp.domain import digests
-from webapp.models import Event
+from webapp.models import Event, Tally
 from webapp.models.base import Base
+from webapp.models.event import PENDING
 from webapp.models.search import is_ours
 
 
@@ -57,3 +58,29 @@ def test_an_event_of_an_older_release_is_known_again_after_the_upgrade(app, engi
         kept = connection.scalars(select(Event.digest).order_by(Event.id)).all()
     assert kept[:3] == [*map(digests.digest, bodies[:3])]
     assert kept[3] == b"as it was before 3"
+
+
+def test_a_release_that_wants_digests_of_what_waits_gets_them(app, engine: Engine) -> None:
+    """Going back: each event that waits has its digest, and of the very same ones the first is left."""
+    bodies = [b'{"n":1}', b'{"n":2}', b'{"n": 1}', b"{broken", b'{"n":1}']
+    with begin(engine) as connection:
+        source_id = factories.source(connection)
+        for number, body in enumerate(bodies):
+            known = digests.digest(body) if number == 1 else None
+            factories.event(connection, source_id, body, digest=known, state=PENDING)
+        factories.make(
+            connection, Tally, source_id=source_id, hour=0, writer=3, received=len(bodies), duplicates=0
+        )
+    with app.app_context():
+        downgrade(revision="0017")
+    inbox = text("SELECT id, digest FROM events ORDER BY id")
+    counted = text("SELECT sum(received), sum(duplicates) FROM tallies")
+    with engine.connect() as connection:
+        kept = [bytes(row.digest) for row in connection.execute(inbox)]
+        assert tuple(connection.execute(counted).one()) == (3, 2)
+    assert kept == [*map(digests.digest, bodies[:2]), b"4"]
+    with app.app_context():
+        upgrade()
+    with begin(engine) as connection:
+        assert tuple(connection.execute(counted).one()) == (5, 2)
+        assert factories.event(connection, source_id, b'{"n":3}') == 6, "ids are never given twice"
