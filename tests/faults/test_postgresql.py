@@ -25,9 +25,11 @@ from tests.faults.asking import ask, turned_away
 from tests.faults.proxy import Proxy
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, make
+from tests.projection.support import count_rows
 from tests.webhook.conftest import add_url
 from webapp.database import begin, make_engine
-from webapp.models import Source, Tally
+from webapp.models import Event, Source, Tally
+from webapp.models.event import PENDING
 
 # What is committed survives the end of the server, though not that of the machine.
 SETTINGS = {"synchronous_commit": "on", "max_connections": "25"}
@@ -210,6 +212,8 @@ def _only_reads(site: Site, value: str) -> None:
 def test_a_deadlock_is_tried_again(site: Site) -> None:
     """PostgreSQL breaks it by ending the webhook's transaction, and the call is answered with 200."""
     first = Sender(site.address, events=traffic("first", 4)).start().wait()
+    # Or a worker would be the one that waits for the third.
+    until(lambda: count_rows(site.engine, Event, Event.state == PENDING) == 0, "no worker writes events")
     body = next(traffic("second", 1))
     before = _deadlocks(site)
     with site.engine.connect() as other, site.engine.connect() as third:
