@@ -9,8 +9,8 @@ from tests.webhook.test_writing import writers as writers
 from webapp.database import begin
 from webapp.models import Tally
 from webapp.services import inbox, tokens
+from webapp.services.event_rows import DRAIN
 from webapp.services.inbox import Call, Notes, Verdict
-from webapp.services.repeats import DRAIN
 
 
 def test_tallies_of_several_processes_add_up(line, writers):

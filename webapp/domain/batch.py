@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from webapp.domain import segment, wire
-from webapp.domain.digests import digest
+from webapp.domain.digests import digest_of
 from webapp.domain.fold import Told, fold
 from webapp.domain.mapping import Mapping
 from webapp.domain.outcome import outcome_of, unreadable
@@ -51,21 +51,6 @@ class Said:
     outcomes: list[dict[str, Any]]
     people: dict[bytes, Told]
     companies: dict[bytes, Told]
-
-
-@dataclass(slots=True)
-class Understood:
-    """All that is to be known of a batch before it is written.
-
-    Attributes:
-        digests: of its events, in their order.
-        heard: without readings and digests.
-        said: what all of them come to.
-    """
-
-    digests: list[bytes | None]
-    heard: Heard
-    said: Said
 
 
 def read(
@@ -119,17 +104,7 @@ def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
     return Said(outcomes, *fold(heard.readings))
 
 
-def digest_of(body: bytes) -> bytes | None:
-    """The digest of a stored event; None of one that has none, which is parked when it is read."""
-    try:
-        return digest(body)
-    except ValueError:
-        return None
-
-
-def understand(events: Sequence[Sent], mapping: Mapping) -> Understood:
-    """All at once, and no reading is kept: what another process is sent."""
-    sent = [(id, at, body, had or digest_of(body)) for id, at, body, had in events]
-    heard = hear(sent, mapping)
-    said = say(heard)
-    return Understood([event[3] for event in sent], replace(heard, readings=[], digests={}), said)
+def hear_and_say(events: Iterable[Sent], mapping: Mapping) -> tuple[Heard, Said]:
+    """Both at once, with digests of all, and no reading is kept: what another process is sent."""
+    heard = hear([(id, at, body, had or digest_of(body)) for id, at, body, had in events], mapping)
+    return replace(heard, readings=[]), say(heard)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webapp.domain.batch import Understood
+from webapp.domain.batch import Heard, Said
 
 WORTH = 500
 """Events from which on a batch is read ahead: where fewer wait, there is nothing to gain."""
@@ -33,12 +33,12 @@ class Asked:
     Attributes:
         events: rows of `id, received_at, body, digest`, in this order, by id.
         mapping: of their source's row.
-        answer: what is to be known of them; None as long as it is not.
+        answer: what was heard, without the readings, and what it comes to; None as long as that is not known.
     """
 
     events: Sequence[Any]
     mapping: Any
-    answer: Understood | None = None
+    answer: tuple[Heard, Said] | None = None
 
 
 class Ahead:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,11 @@ from webapp.services.arrays import pack
 
 Row = tuple[int, int, bytes]
 FEW, LARGEST = 32, 128  # rows in one statement of SQLite
+WRITERS = 16
+"""Numbers, from 0, under which processes that receive keep their tallies."""
+DRAIN = WRITERS
+"""The number under which drains keep theirs."""
+_WHEN = itemgetter(0, 1)
 
 
 def insert_events(connection: Connection, rows: list[Row], writer: int) -> None:
@@ -39,7 +45,9 @@ def insert_events(connection: Connection, rows: list[Row], writer: int) -> None:
         count = _next_of(len(waiting))
         run(connection, _inserting(count), tuple(chain.from_iterable(waiting[:count])))
         waiting = waiting[count:]
-    came = Counter(hour_of(source_id, received_at) for source_id, received_at, _ in rows)
+    came: Counter[tuple[int, int]] = Counter()
+    for when, number in Counter(map(_WHEN, rows)).items():  # few, since a call's events came at one instant
+        came[hour_of(*when)] += number
     tell(connection, ((*place, writer, number, 0) for place, number in sorted(came.items())))
 
 

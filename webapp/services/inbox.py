@@ -143,12 +143,12 @@ class Written:
 
     Attributes:
         verdicts: one per call, in their order.
-        stored: `{source id: events}` of sources whose worker should be woken.
+        stored: ids of the sources that have new events, and whose worker should be woken.
         owed: notes that somebody's lock kept out; for the next transaction.
     """
 
     verdicts: list[Verdict]
-    stored: dict[int, int]
+    stored: set[int]
     owed: Notes
 
 
@@ -218,8 +218,7 @@ def write(
         insert_events(connection, rows, writer)
     owed = _write_notes(connection, notes, hurried)
     awake = {url.source_id for url in urls.values() if not url.pause}
-    stored = Counter(source_id for source_id, _, _ in rows if source_id in awake)
-    return Written(verdicts, stored, owed)
+    return Written(verdicts, awake & {source_id for source_id, _, _ in rows}, owed)
 
 
 def _judge(url: Url | None, call: Call, notes: Notes) -> Verdict:

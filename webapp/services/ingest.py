@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from webapp.database import Line, is_away
 from webapp.failpoints import reach
 from webapp.services import inbox
+from webapp.services.event_rows import WRITERS
 from webapp.services.inbox import Call, Notes, Verdict
 
 PATIENCE = 9.0  # seconds that a call waits for its commit; Segment gives up after 10
@@ -31,7 +32,6 @@ MOST_CALLS = 500  # in one transaction
 MOST_BYTES = 8 * 1024 * 1024  # in one transaction
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 SHOWN_EVERY = 0.3  # seconds between two transactions that say when a source last heard something
-WRITERS = 16  # numbers under which writing processes keep their tallies
 _CONFLICTS = {"40001", "40P01"}  # PostgreSQL: could not serialise, deadlock; both are worth another try
 _TRIES = 3
 

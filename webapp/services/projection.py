@@ -7,7 +7,7 @@ in another order than their ids are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, select,
 from webapp.config import Settings
 from webapp.database import CROWDED, begin, is_away
 from webapp.domain import mapping
-from webapp.domain.batch import Said, Sent, Understood, digest_of, hear, say
+from webapp.domain.batch import Heard, Said, Sent, hear, say
+from webapp.domain.digests import digest_of
 from webapp.domain.segment import Reading
 from webapp.domain.tally import Tally
 from webapp.failpoints import reach
@@ -180,23 +181,24 @@ def _alone(engine: Engine, source_id: int, event_id: int, settings: Settings, dr
     except Exception as error:
         if is_away(error):
             raise
-        log.error("event_parked", source_id=source_id, event_id=event_id, error=type(error).__name__)
-        reason = f"could not be applied ({type(error).__name__})"
+        return _park(engine, source_id, event_id, type(error).__name__, drained)
+
+
+def _park(engine: Engine, source_id: int, event_id: int, error: str, drained: Drained) -> bool:
+    """Park an event that cannot be applied, unless it is a duplicate, or waits no more."""
     with begin(engine) as connection:
         if lock(connection, source_id) is None:
             return False
         events = pending.one(connection, source_id, event_id)
-        digests = [event.digest or digest_of(event.body) for event in events]
+        digests = _digests(events)
         gone = repeats.leave_out(connection, source_id, events, digests)
-        told = zip(events, digests, strict=True)
-        parked = [
-            {"id": event.id, "state": PARKED, "reason": reason, "digest": digest}
-            for event, digest in told
-            if event.id not in gone
-        ]
+        row = {"state": PARKED, "reason": f"could not be applied ({error})"}
+        parked = [row | {"id": id, "digest": digests[id]} for id in digests.keys() - gone]
         write_outcomes(connection, parked)
     drained.duplicates += len(gone)
     drained.parked += len(parked)
+    if parked:
+        log.error("event_parked", source_id=source_id, event_id=event_id, error=error)
     return bool(parked)
 
 
@@ -233,12 +235,12 @@ def project(
         What it changed; None when no event says anything.
     """
     answer = asked.answer if asked is not None else None
-    digests = answer.digests if answer else [event.digest or digest_of(event.body) for event in events]
+    digests = answer[0].digests if answer else _digests(events)
     gone = repeats.leave_out(connection, source.id, events, digests)
     if gone:
-        left = [pair for pair in zip(events, digests, strict=True) if pair[0].id not in gone]
-        events, digests, answer = [event for event, _ in left], [digest for _, digest in left], None
-    said = _said(connection, source, [*_sent(events, digests)], settings, answer)
+        events, answer = [event for event in events if event.id not in gone], None
+    sent = [(event.id, event.received_at, event.body, digests[event.id]) for event in events]
+    said = _said(connection, source, sent, settings, answer)
     folded = _join_and_place(connection, source, said)
     _fold_again(connection, source, events, settings)
     write_outcomes(connection, said.outcomes)
@@ -258,11 +260,11 @@ def _said(
     source: Row[Any],
     events: Sequence[Sent],
     settings: Settings,
-    answer: Understood | None,
+    answer: tuple[Heard, Said] | None,
 ) -> Said:
     """What some events come to, without custom attributes over the limit; which were told is noted."""
     rules = mapping.of(source.applied_mapping)
-    heard, said = (answer.heard, answer.said) if answer else (hear(events, rules), None)
+    heard, said = answer or (hear(events, rules), None)
     for event_id, error in heard.broken:
         log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
     path_counts.note(connection, source.id, source.generation, heard.paths)
@@ -273,9 +275,8 @@ def _said(
     return said if not over else say(hear(events, rules), over)
 
 
-def _sent(events: Sequence[Row[Any]], digests: Sequence[bytes | None]) -> Iterator[Sent]:
-    for event, digest in zip(events, digests, strict=True):
-        yield event.id, event.received_at, event.body, digest
+def _digests(events: Sequence[Row[Any]]) -> dict[int, bytes | None]:
+    return {event.id: event.digest or digest_of(event.body) for event in events}
 
 
 def _join_and_place(connection: Connection, source: Row[Any], said: Said) -> Folded | None:

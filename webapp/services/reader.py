@@ -10,12 +10,12 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from webapp.domain import mapping
-from webapp.domain.batch import Sent, Understood, understand
+from webapp.domain.batch import Heard, Said, Sent, hear_and_say
 
 
 def main(descriptor: int, idle: float) -> None:
@@ -40,8 +40,8 @@ def main(descriptor: int, idle: float) -> None:
             del question  # or it would be there beside the next
 
 
-def _answer(events: Sequence[Sent], rules: Any) -> Understood:
-    return understand(events, mapping.of(rules))
+def _answer(events: Iterable[Sent], rules: Any) -> tuple[Heard, Said]:
+    return hear_and_say(events, mapping.of(rules))
 
 
 if __name__ == "__main__":

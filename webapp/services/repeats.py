@@ -8,18 +8,15 @@ drain holds its source's lock; what an archive brings has its own already.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, text
 
 from webapp.models import Event
 from webapp.services.arrays import pack
-from webapp.services.event_rows import hour_of, tell
+from webapp.services.event_rows import DRAIN, hour_of, tell
 from webapp.services.rows import delete_in, select_in
-
-DRAIN = 16
-"""The number under which drains keep their tallies, beside those of the processes that receive."""
 
 # Not "is not null": SQLite takes that for a range, and goes through all digests.
 _KNOWN = select(Event.digest).where(Event.source_id == bindparam("source"))
@@ -32,21 +29,21 @@ SELECT known.digest FROM unnest(CAST(:wanted AS BYTEA[])) AS told (digest) CROSS
 
 
 def leave_out(
-    connection: Connection, source_id: int, events: Sequence[Row[Any]], digests: Sequence[bytes | None]
+    connection: Connection, source_id: int, events: Sequence[Row[Any]], digests: Mapping[int, bytes | None]
 ) -> set[int]:
     """Leave out those of some events that are the very same as one before, and count them as duplicates.
 
     Args:
         events: rows of `id, received_at, body, digest` that wait, by id.
-        digests: of all of them; of an event without one nobody can tell, so it is kept.
+        digests: of all of them, by id; of an event without one nobody can tell, so it is kept.
 
     Returns:
         The ids of those that are gone.
     """
     fresh = [
         (digest, event)
-        for event, digest in zip(events, digests, strict=True)
-        if digest is not None and event.digest is None
+        for event in events
+        if event.digest is None and (digest := digests[event.id]) is not None
     ]
     told = {digest for digest, _ in fresh}
     known = _known(connection, source_id, told)
