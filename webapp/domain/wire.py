@@ -86,15 +86,10 @@ def decode(raw: bytes) -> object:
 
 
 class _Envelope(msgspec.Struct):
-    batch: Raw | UnsetType = UNSET
-
-
-class _Batch(msgspec.Struct):
-    batch: list[Raw]
+    batch: list[Raw] | dict[str, Raw] | str | float | bool | UnsetType | None = UNSET
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
-_BATCH: Final = msgspec.json.Decoder(_Batch)
 _PIECES: Final = msgspec.json.Decoder(list[Raw])
 _SKIPPER: Final = json.JSONDecoder(parse_float=str, parse_int=str)
 _PADDING: Final = re.compile(f"[{_SPACE}]*")
@@ -143,16 +138,9 @@ def _pieces(body: bytes, text: str) -> list[bytes]:
 
 def _strict_pieces(body: bytes) -> list[bytes]:
     if body[:1] == b"[":
-        return [bytes(piece) for piece in _PIECES.decode(body)]
-    if b'"batch"' in body:  # mostly a list; once through the body will do then
-        try:
-            return [*map(bytes, _BATCH.decode(body).batch)]
-        except msgspec.ValidationError:
-            pass
+        return [*map(bytes, _PIECES.decode(body))]
     batch = _ENVELOPE.decode(body).batch
-    if batch is UNSET or bytes(batch)[:1] != b"[":
-        return [body]
-    return [bytes(piece) for piece in _PIECES.decode(batch)]
+    return [*map(bytes, batch)] if isinstance(batch, list) else [body]
 
 
 def _lenient_pieces(text: str) -> list[bytes]:
@@ -221,10 +209,13 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 def _too_deep(body: bytes, events: list[bytes]) -> bool:
     """Whether a body nests too deep; counting brackets settles it for most, and the odd one is measured."""
-    if max(map(openings, events), default=0) <= DEEPEST - 2:
-        # What stands beside the events is seldom long enough to be worth counting.
+    # What is opened is closed, so most are not even long enough.
+    if len(body) <= 2 * DEEPEST:
+        return False
+    long = [event for event in events if len(event) > 2 * (DEEPEST - 2)]
+    if max(map(openings, long), default=0) <= DEEPEST - 2:
         outside = len(body) - sum(map(len, events))
-        if outside <= DEEPEST or openings(body) - sum(map(openings, events)) <= DEEPEST:
+        if outside <= 2 * DEEPEST or openings(body) - sum(map(openings, events)) <= DEEPEST:
             return False
     brackets = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
     return max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST

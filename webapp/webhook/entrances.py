@@ -47,9 +47,9 @@ class Entrance(msgspec.Struct, frozen=True):
         key = libraries.write_key(body)
         return tokens.key_digest(key) if key else _NOBODYS
 
-    def event(self, event: bytes) -> bytes:
-        """An event as it is stored."""
-        return libraries.event_of(event, self.type) if self.by_library else event
+    def stored(self, events: list[bytes]) -> list[bytes]:
+        """Events as they are stored."""
+        return [libraries.event_of(event, self.type) for event in events] if self.by_library else events
 
 
 def entrance(environ: WSGIEnvironment) -> Entrance | None:

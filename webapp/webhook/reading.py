@@ -62,7 +62,7 @@ class Letter:
         came_in, call = self._came_in, self.call
         parcel = parcel_of(self._body, self._most)
         call.token = came_in.token_in(self._body)
-        call.events = [*map(came_in.event, parcel.events)]
+        call.events = came_in.stored(parcel.events)
         call.is_test = parcel.is_test
         self._is_read = True
 
@@ -81,7 +81,7 @@ def parcel_of(body: bytes, most: int) -> Parcel:
         parcel = wire.split(body)
     except wire.Refused as refused:
         raise Refusal(400, str(refused)) from None
-    if any(len(event) > most for event in parcel.events):
+    if max(map(len, parcel.events), default=0) > most:
         raise Refusal(413, f"an event has more than {most:,} bytes")
     return parcel
 
