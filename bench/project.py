@@ -90,7 +90,7 @@ def _ours(settings: Settings, rows: int, crowd: int, window: int, final: Path | 
     inboxes.receive(engine, source_id, bodies.backlog(rows, crowd, window))
     run = inboxes.drained(settings, source_id)
     if final is not None:
-        set_based.keep(engine, final)
+        set_based.keep(engine, final, set_based.PROJECTED)
     engine.dispose()
     return run
 

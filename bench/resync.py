@@ -1,4 +1,4 @@
-"""How quickly a re-sync goes through persons, how that grows, and what the webhook notices of it.
+"""How quickly a re-sync goes through persons, beside the limit, how that grows, and what the webhook notices.
 
 `.venv/bin/python -m bench.resync [--rows N] [--database sqlite|postgresql|URL] [--json FILE]`
 """
@@ -11,22 +11,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from bench import common, people
+from bench.baselines import set_based
 from bench.callers import Callers, served
 from tests.conftest import migrate, settings_for
 from webapp.config import Settings
-from webapp.database import make_engine, writing
+from webapp.database import begin, make_engine, writing
 from webapp.models import Source, Sync
 from webapp.services import previews, syncs
 
 SIZES = (10_000, 100_000, 1_000_000)
 IDLE = 10.0  # seconds in which the webhook is measured alone
 # What is asked for, one after the other.
+FIRST = "everybody placed for the first time"
 CASES = (
-    ("everybody placed for the first time", "company"),
+    (FIRST, "company"),
     ("those without a company appear", "user"),
     ("those without a company go", "company"),
     ("the same policy again", "company"),
@@ -74,8 +76,27 @@ def _measured(settings: Settings, rows: int) -> dict[str, Any]:
             found[name] = _case(engine, settings, callers, source_id, policy, rows)
             print(f"  {name:<40} {told(found[name])}", flush=True)
             people.analyze(engine)
+            if name == FIRST:
+                found["limit"] = _limit(engine, callers, rows)
+                print(f"  {'the same rows, nothing but written':<40} {told(found['limit'])}", flush=True)
     engine.dispose()
     return found
+
+
+def _limit(engine: Engine, callers: Callers, persons: int) -> dict[str, Any]:
+    """Write the customers and contacts that are there once more, into empty tables; they are there again."""
+    with tempfile.TemporaryDirectory(prefix="tributary-bench-") as folder:
+        final = Path(folder) / "rows"
+        set_based.keep(engine, final, set_based.PLACED)
+        with begin(engine) as connection:
+            for model in reversed(set_based.PLACED):
+                connection.execute(delete(model))
+        people.analyze(engine)
+        callers.begin()
+        seconds = set_based.write(engine, final)
+        webhook = callers.end()
+    people.analyze(engine)
+    return webhook | {"seconds": round(seconds, 2), "per_second": round(persons / seconds)}
 
 
 def _previewed(engine: Engine, source_id: int, policy: str) -> dict[str, float]:
@@ -118,6 +139,10 @@ def _lines(found: dict[int, dict[str, Any]]) -> list[dict[str, str]]:
     lines = [
         common.line(
             f"Re-sync of {most:,} persons, persons/s: placed / appear / go / again", rates, "≥ 20,000"
+        ),
+        common.line(
+            "Re-sync, everybody placed, of the limit",
+            f"{found[most][FIRST]['per_second'] / found[most]['limit']['per_second']:.2f}",
         ),
         webhook_line("Re-sync", [found[most][name] for name in names], found[most]["idle"]),
     ]

@@ -1,8 +1,9 @@
-"""The limit of a projection: its final rows are known, and nothing is left to do but to write them.
+"""The limit of a projection, and of a re-sync: the final rows are known, and only to be written.
 
-Each row is written once, by upserts of many rows at once, in transactions of the size of a large batch: the
-registry of custom attributes, the counts of paths, companies, identifiers, persons, customers, their data
-source customers, contacts, and each event's outcome, with all their indexes. Nothing is read or compared.
+Each row is written once, by upserts of many rows at once, in transactions of the size of a large batch, with
+all indexes. Nothing is read or compared. Of a projection: the registry of custom attributes, the counts of
+paths, companies, identifiers, persons, customers, their data source customers, contacts, and each event's
+outcome. Of a re-sync: customers, their data source customers, and contacts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,14 @@ from webapp.models import (
 
 CHUNK = 5000
 OUTCOME = ("id", "state", "type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
-_TABLES: tuple[Any, ...] = (
-    AttributeSighting, PathSighting, Company, Identifier, Person, Customer, DataSourceCustomer, Contact,
-)  # fmt: skip
+PLACED = (Customer, DataSourceCustomer, Contact)
+PROJECTED = (AttributeSighting, PathSighting, Company, Identifier, Person, *PLACED, Event)
 
 
-def keep(engine: Engine, file: Path) -> None:
-    """Put the final rows of a projection into a file, in pieces of one transaction each."""
+def keep(engine: Engine, file: Path, models: Iterable[Any]) -> None:
+    """Put the final rows of tables into a file, in pieces of one transaction each."""
     with open(file, "wb") as out, engine.connect() as connection:
-        for model in (*_TABLES, Event):
+        for model in models:
             names = OUTCOME if model is Event else tuple(column.name for column in model.__table__.columns)
             query = select(*(model.__table__.c[name] for name in names)).order_by(model.id)
             rows = connection.execution_options(yield_per=CHUNK).execute(query)
@@ -48,7 +48,7 @@ def keep(engine: Engine, file: Path) -> None:
 
 
 def write(engine: Engine, file: Path) -> float:
-    """Write those rows into a database that has the same inbox; seconds that the writing took."""
+    """Write those rows into a database that has the rest; seconds that the writing took."""
     taken = 0.0
     for table, names, rows in _pieces(file):
         started = time.perf_counter()
