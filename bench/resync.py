@@ -138,7 +138,9 @@ def _lines(found: dict[int, dict[str, Any]]) -> list[dict[str, str]]:
     rates = " / ".join(f"{found[most][name]['per_second']:,}" for name in names)
     lines = [
         common.line(
-            f"Re-sync of {most:,} persons, persons/s: placed / appear / go / again", rates, "≥ 20,000"
+            f"Re-sync of {most:,} persons, persons/s: placed / appear / go / again",
+            rates,
+            "PostgreSQL ≥ 20,000",
         ),
         common.line(
             "Re-sync, everybody placed, of the limit",
