@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,8 +19,11 @@ from tests.projection.test_law import law, streams
 from tests.webhook.conftest import eventually
 from webapp.config import Settings
 from webapp.database import begin
+from webapp.domain import mapping
+from webapp.domain.batch import hear_and_say
 from webapp.domain.digests import digest
-from webapp.models import Event, Identifier, Tally
+from webapp.domain.lately import Lately
+from webapp.models import Event, Identifier, PathSighting, Tally
 from webapp.models.event import APPLIED, PARKED, PENDING
 
 ADA = {"type": "identify", "userId": "ada", "messageId": "m1", "traits": {"email": "ada@mail.example"}}
@@ -77,21 +81,66 @@ def test_whatever_comes_again_leaves_nothing_but_its_count(
         assert support.in_order(found) == support.in_order(expected)
 
 
+def numbered(numbers: Iterable[int]) -> list[dict[str, Any]]:
+    """Calls of different people."""
+    return [ADA | {"userId": f"u{number}", "traits": {"seats": number}} for number in numbers]
+
+
+def told_paths(engine: Engine, source: int) -> list[Any]:
+    """How often each trait and property was told."""
+    row = PathSighting
+    query = select(row.call, row.path, row.count).where(row.source_id == source)
+    with engine.connect() as connection:
+        return sorted(connection.execute(query.order_by(row.call, row.path)).tuples())
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param([*range(100), *range(95, 105), *range(10), *range(100, 110)], id="of before and within"),
+        pytest.param([*range(110), *range(90, 110)], id="of what was read ahead"),
+    ],
+)
 def test_repeats_fall_out_of_a_batch_that_was_read_ahead(
-    engine: Engine, settings: Settings, readers: list[Any]
+    engine: Engine, settings: Settings, readers: list[Any], again: list[int]
 ) -> None:
-    """The other process reads them like any other; what it says of their batch is not used then."""
+    """Those that the other process knows, and those that only the database does."""
     one, other = support.make_source(engine), support.make_source(engine)
-    calls = [ADA | {"userId": f"u{number}", "traits": {"seats": number}} for number in range(110)]
-    support.receive(engine, one, calls)
+    support.receive(engine, one, numbered(range(110)))
     assert support.drain(engine, settings, one).total == 110
     assert len(readers) == 1
-    support.receive(engine, other, [*calls[:100], *calls[95:105], *calls[:10], *calls[100:]])
+    support.receive(engine, other, numbered(again))
     drained = support.drain(engine, settings, other)
     assert len(readers) == 2
     assert (drained.applied, drained.duplicates) == (110, 20)
     for left, right in zip(support.tables(engine, one), support.tables(engine, other), strict=True):
         assert support.in_order(left) == support.in_order(right)
+    assert told_paths(engine, one) == told_paths(engine, other)
+
+
+def test_the_other_process_leaves_out_repeats_of_what_it_read_before() -> None:
+    """Of the same batch and of any before, but of no other source; and nothing is a repeat of itself."""
+    lately = Lately()
+
+    def left_out(source: int, *events: tuple[int, dict[str, Any]]) -> set[int]:
+        sent = [(id, support.RECEIVED_AT, support.raw(body), None) for id, body in events]
+        heard, said = hear_and_say(source, sent, mapping.DEFAULT, lately)
+        assert heard.digests == {id: digest(support.raw(body)) for id, body in events}
+        assert {row["id"] for row in said.outcomes} == heard.digests.keys() - heard.repeats
+        return heard.repeats
+
+    other = ADA | {"messageId": "m2"}
+    assert left_out(1, (10, ADA), (11, other), (12, SENT_LATER)) == {12}
+    assert left_out(1, (13, other), (14, ADA | {"messageId": "m3"})) == {13}
+    assert left_out(1, (13, other), (14, ADA | {"messageId": "m3"})) == {13}, "asked once more"
+    assert left_out(2, (15, ADA)) == set()
+
+
+def test_what_was_met_last_is_remembered() -> None:
+    """The other process does not grow with the backlog."""
+    lately = Lately(most=2)
+    assert [lately.meet(1, id, b"%d" % (id % 3)) for id in range(4)] == [False] * 4
+    assert lately.meet(1, 4, b"0")
 
 
 @pytest.mark.parametrize("first", ["archive", "webhook"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from webapp.domain import segment, wire
 from webapp.domain.digests import digest_of
 from webapp.domain.fold import Told, fold
+from webapp.domain.lately import Lately
 from webapp.domain.mapping import Mapping
 from webapp.domain.outcome import outcome_of, unreadable
 from webapp.domain.sighting import Attribute, Sighting, seen_in, take_out
@@ -29,6 +30,7 @@ class Heard:
         paths: how often each path was told.
         attributes: the custom attributes that were told.
         digests: of all its events, by id.
+        repeats: ids of its events that were left out as the very same as one before.
     """
 
     readings: Readings
@@ -36,6 +38,7 @@ class Heard:
     paths: dict[Key, Counted]
     attributes: dict[Attribute, Sighting]
     digests: dict[int, bytes | None]
+    repeats: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -104,7 +107,25 @@ def say(heard: Heard, without: Collection[Attribute] = ()) -> Said:
     return Said(outcomes, *fold(heard.readings))
 
 
-def hear_and_say(events: Iterable[Sent], mapping: Mapping) -> tuple[Heard, Said]:
-    """Both at once, with digests of all, and no reading is kept: what another process is sent."""
-    heard = hear([(id, at, body, had or digest_of(body)) for id, at, body, had in events], mapping)
-    return replace(heard, readings=[]), say(heard)
+def hear_and_say(
+    source_id: int, events: Iterable[Sent], mapping: Mapping, lately: Lately
+) -> tuple[Heard, Said]:
+    """Both at once, with digests of all, and no reading is kept: what another process is sent.
+
+    Args:
+        source_id: of the source that the events are of.
+        events: by id, ascending.
+        mapping: of that source.
+        lately: knows the events before, by which repeats are left out; one that had a digest is none.
+    """
+    digests: dict[int, bytes | None] = {}
+    told: list[Sent] = []
+    repeats: set[int] = set()
+    for event_id, received_at, body, had in events:
+        digest = digests[event_id] = had or digest_of(body)
+        if digest is not None and lately.meet(source_id, event_id, digest) and had is None:
+            repeats.add(event_id)
+        else:
+            told.append((event_id, received_at, body, digest))
+    heard = hear(told, mapping)
+    return replace(heard, readings=[], digests=digests, repeats=repeats), say(heard)

@@ -34,6 +34,7 @@ class Asked:
         events: rows of `id, received_at, body, digest`, in this order, by id.
         mapping: of their source's row.
         answer: what was heard, without the readings, and what it comes to; None as long as that is not known.
+            Repeats are left out of both as far as the reader knows them.
     """
 
     events: Sequence[Any]
@@ -50,8 +51,8 @@ class Ahead:
         self._asked: Asked | None = None
         self._failed = False
 
-    def ask(self, events: Sequence[Any], mapping: Any) -> None:
-        """Have a batch read, if that is worth it; `Asked` tells what the arguments are.
+    def ask(self, source_id: int, events: Sequence[Any], mapping: Any) -> None:
+        """Have a batch of a source read, if that is worth it; `Asked` tells what the others are.
 
         The first time the reader is only started: whoever asks holds locks, and it takes a moment to listen.
         """
@@ -60,7 +61,7 @@ class Ahead:
         if self._line is None:
             self._line = self._start()
             return
-        told = ([*map(tuple, events)], mapping)
+        told = (source_id, [*map(tuple, events)], mapping)
         try:
             self._line.sendall(pickle.dumps(told, pickle.HIGHEST_PROTOCOL))
         except OSError:

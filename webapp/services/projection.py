@@ -132,7 +132,7 @@ def _batch(
             batch.worked = len(events)
             if batch.worked >= WORTH:
                 following = pending.first(connection, source_id, size, after=events[-1].id)
-                ahead.ask(following, source.applied_mapping)
+                ahead.ask(source_id, following, source.applied_mapping)
             folded = project(connection, source, events, settings, drained, asked)
             batch.stored = folded.stored if folded is not None else 0
             if batch.worked >= MANY:
@@ -238,7 +238,9 @@ def project(
     digests = answer[0].digests if answer else _digests(events)
     gone = repeats.leave_out(connection, source.id, events, digests)
     if gone:
-        events, answer = [event for event in events if event.id not in gone], None
+        events = [event for event in events if event.id not in gone]
+    if answer and answer[0].repeats != gone:
+        answer = None
     sent = [(event.id, event.received_at, event.body, digests[event.id]) for event in events]
     said = _said(connection, source, sent, settings, answer)
     folded = _join_and_place(connection, source, said)

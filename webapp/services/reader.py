@@ -16,6 +16,7 @@ from typing import Any
 
 from webapp.domain import mapping
 from webapp.domain.batch import Heard, Said, Sent, hear_and_say
+from webapp.domain.lately import Lately
 
 
 def main(descriptor: int, idle: float) -> None:
@@ -26,6 +27,7 @@ def main(descriptor: int, idle: float) -> None:
         idle: seconds for which it waits to be asked; an answer waits until it is fetched.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; who asks has heard it too
+    lately = Lately()
     with (
         suppress(EOFError, OSError),
         socket.socket(fileno=descriptor) as asker,
@@ -35,13 +37,13 @@ def main(descriptor: int, idle: float) -> None:
             asker.settimeout(idle)
             question = pickle.load(line)  # noqa: S301  # of our own parent
             asker.settimeout(None)
-            pickle.dump(_answer(*question), line, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(_answer(lately, *question), line, pickle.HIGHEST_PROTOCOL)
             line.flush()
             del question  # or it would be there beside the next
 
 
-def _answer(events: Iterable[Sent], rules: Any) -> tuple[Heard, Said]:
-    return hear_and_say(events, mapping.of(rules))
+def _answer(lately: Lately, source_id: int, events: Iterable[Sent], rules: Any) -> tuple[Heard, Said]:
+    return hear_and_say(source_id, events, mapping.of(rules), lately)
 
 
 if __name__ == "__main__":
