@@ -86,6 +86,7 @@ def decode(raw: bytes) -> object:
 
 
 class _Envelope(msgspec.Struct):
+    # All that JSON can hold, so that it is gone through once; only a list is a batch.
     batch: list[Raw] | dict[str, Raw] | str | float | bool | UnsetType | None = UNSET
 
 

@@ -239,7 +239,7 @@ def project(
     gone = repeats.leave_out(connection, source.id, events, digests)
     if gone:
         events = [event for event in events if event.id not in gone]
-    if answer and answer[0].repeats != gone:
+    if answer and answer[0].repeats != gone:  # what was read ahead knows lately's repeats, not all of them
         answer = None
     sent = [(event.id, event.received_at, event.body, digests[event.id]) for event in events]
     said = _said(connection, source, sent, settings, answer)

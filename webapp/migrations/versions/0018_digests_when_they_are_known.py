@@ -36,6 +36,12 @@ _EVENTS = sa.table(
     sa.column("received_at", sa.BigInteger),
     sa.column("body", sa.LargeBinary),
 )
+_WAITING = (
+    sa.select(_EVENTS)
+    .where(_EVENTS.c.digest.is_(None), _EVENTS.c.id > sa.bindparam("after"))
+    .order_by(_EVENTS.c.id)
+    .limit(1000)
+)
 _DUPLICATE = sa.text(
     "INSERT INTO tallies (source_id, hour, writer, received, duplicates) VALUES (:source, :hour, 16, 0, 1) "
     "ON CONFLICT (source_id, hour, writer) DO UPDATE SET duplicates = tallies.duplicates + 1"
@@ -54,24 +60,29 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # A release before this one wants a digest of what waits, too, and no two alike.
-    connection = op.get_bind()
-    waiting = connection.execute(sa.select(_EVENTS).where(_EVENTS.c.digest.is_(None)).order_by(_EVENTS.c.id))
-    for row in waiting.all():
-        one = _EVENTS.c.id == row.id
-        digest = digest_of(row.body) or b"%d" % row.id
-        same = (_EVENTS.c.source_id == row.source_id) & (_EVENTS.c.digest == digest)
-        if connection.scalar(sa.select(_EVENTS.c.id).where(same)) is None:
-            connection.execute(sa.update(_EVENTS).where(one).values(digest=digest))
-        else:
-            connection.execute(sa.delete(_EVENTS).where(one))
-            hour = row.received_at // _HOUR * _HOUR
-            connection.execute(_DUPLICATE, {"source": row.source_id, "hour": hour})
+    connection, after = op.get_bind(), 0
+    while some := connection.execute(_WAITING, {"after": after}).all():
+        for row in some:
+            _tell_digest(connection, row)
+        after = some[-1].id
     op.drop_index(INDEX, "events")
     with _events() as events:
         events.alter_column("digest", nullable=False)
         events.create_unique_constraint(UNIQUE, COLUMNS)
         events.create_foreign_key(FOREIGN, "sources", ["source_id"], ["id"])
     op.execute("UPDATE tallies SET received = received - duplicates")
+
+
+def _tell_digest(connection: sa.Connection, row: sa.Row) -> None:
+    one = _EVENTS.c.id == row.id
+    digest = digest_of(row.body) or b"%d" % row.id
+    same = (_EVENTS.c.source_id == row.source_id) & (_EVENTS.c.digest == digest)
+    if connection.scalar(sa.select(_EVENTS.c.id).where(same)) is None:
+        connection.execute(sa.update(_EVENTS).where(one).values(digest=digest))
+    else:
+        connection.execute(sa.delete(_EVENTS).where(one))
+        hour = row.received_at // _HOUR * _HOUR
+        connection.execute(_DUPLICATE, {"source": row.source_id, "hour": hour})
 
 
 @contextmanager
