@@ -13,5 +13,5 @@ try:
     app = create_app()
 except BadSetting as error:
     sys.exit(f"Error: {error}")
-mount(app, Threads())
+webhook = mount(app, Threads())
 garbage.settle()

@@ -15,6 +15,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from jobs import later
 from jobs.lifeline import die_with_parent
 from webapp.config import Settings
 
@@ -27,8 +28,9 @@ def load() -> Callable[..., Any]:
     """Import the application inside the serving process, which must not outlive the one that started it."""
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         die_with_parent(parent.pid)
-    from wsgi import app
+    from wsgi import app, webhook
 
+    later.offer(webhook.take)
     return app
 
 

@@ -28,6 +28,7 @@ FLOORS = {
     "jobs.tending": 3,
     "jobs.broker": 3,
     "jobs.lifeline": 0,
+    "jobs.later": 0,
     "webapp.forms": 4,
     "webapp.security": 4,
     "webapp.views": 4,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
@@ -164,7 +164,7 @@ class Line:
             connection.close()
 
 
-def run(connection: Connection, statement: str, values: Sequence[Any]) -> DBAPICursor:
+def run(connection: Connection, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> DBAPICursor:
     """Run one of the driver's own statements, without the layers above it, and return the driver's cursor.
 
     For the few statements that every call of the webhook waits for: what SQLAlchemy makes of their results

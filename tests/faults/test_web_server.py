@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 
 from tests.conftest import free_port
 from tests.faults import account
 from tests.faults.arming import armed
+from tests.faults.asking import ask
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, children
 from tests.test_supervisor import is_running
+from webapp.database import begin
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -33,6 +36,31 @@ def test_a_web_server_killed_around_its_commits_loses_and_doubles_nothing(site: 
     sender.wait()
     closed = account.close(site, sender)
     assert closed.unanswered > 0
+
+
+def test_more_calls_wait_for_a_lock_than_there_are_threads_and_pages_go_on(site: Site) -> None:
+    """Eight calls that a lock keeps waiting hold neither of two threads; each is answered once stored."""
+    port, path = site.address
+    site.serve(WEB_THREADS="2")
+    heard: list[int] = []
+
+    def post(number: int) -> None:
+        heard.append(ask("POST", port, path, b'{"number":%d}' % number)[0])
+
+    post(0)
+    callers = [Thread(target=post, args=[number]) for number in range(1, 9)]
+    with begin(site.engine) as connection:
+        if site.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE events IN SHARE MODE")
+        for caller in callers:
+            caller.start()
+        for _ in range(5):
+            assert ask("GET", port, "/static/icon.svg")[0] == 200
+        assert heard == [200]
+    for caller in callers:
+        caller.join()
+    assert heard == [200] * 9
+    assert site.pending() == 9
 
 
 @ONE_DATABASE

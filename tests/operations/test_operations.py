@@ -116,7 +116,7 @@ def test_answers_of_the_webhook_are_counted_by_status(app):
     before = read(client.get("/metrics")).get(name, 0)
     assert client.post("/webhooks/segment/nobodys", data=b"{}").status_code == 403
     assert read(client.get("/metrics"))[name] == before + 1
-    webhook._tokens._engine.dispose()
+    webhook._desk.known._engine.dispose()
 
 
 @ONE_DATABASE
@@ -156,4 +156,4 @@ def test_one_object_serves_the_webhook_and_the_pages(app):
     client = app.test_client()
     assert client.get("/webhooks/segment/x").status_code == 405
     assert client.get("/healthz").status_code == 200
-    webhook._tokens._engine.dispose()
+    webhook._desk.known._engine.dispose()

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from queue import SimpleQueue
 from threading import Thread
 
 import pytest
@@ -93,39 +94,29 @@ def test_a_call_that_cannot_be_stored_does_not_take_its_neighbours_along(line):
 
     def send(name, one):
         try:
-            outcomes[name] = line.writer.submit(one, size=5)
+            outcomes[name] = line.writer.submit(one)
         except Unavailable:
             outcomes[name] = None
 
-    poison = Call(tokens.digest(line.token), now(), [b"fine", None])
+    poison = Call(tokens.digest(line.token), now(), [b"fine", [b"none of the database's types"]])
     good = {f"good {number}": call(line, b"%d" % number) for number in range(10)}
     at_once(*(lambda n=n, c=c: send(n, c) for n, c in [*good.items(), ("poison", poison)]))
     assert outcomes == dict.fromkeys(good, Verdict.ACCEPTED) | {"poison": None}
     assert sorted(line.bodies()) == sorted(b"%d" % number for number in range(10))
 
 
-def test_a_call_that_cannot_be_read_does_not_take_its_neighbours_along(line):
-    """The writer reads it, whoever brought it hears what is wrong, and the others of that turn are stored."""
-    good = [call(line) for _ in range(8)]
-    heard = []
+def test_a_sender_that_takes_its_answer_badly_does_not_take_its_neighbours_along(line):
+    """Answers are given in the writer's thread, which goes on whatever comes of them."""
+    heard = SimpleQueue()
 
-    def fill(one, body):
-        one.events = [body]
+    def fail(verdict):
+        heard.put(verdict)
+        raise RuntimeError("it hung up")
 
-    def break_off():
-        raise ValueError("not JSON")
-
-    def send_broken():
-        with pytest.raises(ValueError, match="not JSON"):
-            line.writer.submit(call(line), break_off, 5)
-        heard.append("broken")
-
-    def send(number, one):
-        heard.append(line.writer.submit(one, lambda: fill(one, b"%d" % number), 1))
-
-    at_once(send_broken, *(lambda n=n, one=one: send(n, one) for n, one in enumerate(good)))
-    assert sorted(map(str, heard)) == sorted(["broken", *[str(Verdict.ACCEPTED)] * 8])
-    assert sorted(line.bodies()) == [b"%d" % number for number in range(8)]
+    line.writer.hand_in(call(line, b"1"), fail)
+    assert heard.get(timeout=30) is Verdict.ACCEPTED
+    assert line.writer.submit(call(line, b"2")) is Verdict.ACCEPTED
+    assert line.bodies() == [b"1", b"2"]
 
 
 def test_a_locked_database_is_answered_within_segments_patience(line):

@@ -84,8 +84,8 @@ def _inserting(count: int) -> str:
     return f"INSERT INTO events (source_id, received_at, body, state) VALUES {rows}"  # noqa: S608
 
 
-_INTO_TALLIES = "INSERT INTO tallies (source_id, hour, writer, received, duplicates)"
-_ADD_UP = """
+INTO_TALLIES = "INSERT INTO tallies (source_id, hour, writer, received, duplicates)"
+ADD_UP = """
 ON CONFLICT (source_id, hour, writer) DO UPDATE SET
     received = tallies.received + excluded.received, duplicates = tallies.duplicates + excluded.duplicates
 """
@@ -93,7 +93,7 @@ ON CONFLICT (source_id, hour, writer) DO UPDATE SET
 
 @lru_cache
 def _tally(mark: str) -> str:
-    return f"{_INTO_TALLIES} VALUES ({', '.join([mark] * 5)}) {_ADD_UP}"
+    return f"{INTO_TALLIES} VALUES ({', '.join([mark] * 5)}) {ADD_UP}"
 
 
 # Ids are given in the order of the arrays.
@@ -103,8 +103,8 @@ WITH came AS MATERIALIZED (
 ), stored AS (
     INSERT INTO events (source_id, received_at, body, state) SELECT source_id, received_at, body, 0 FROM came
 )
-{_INTO_TALLIES}
+{INTO_TALLIES}
 SELECT source_id, received_at / {MICROS_PER_HOUR} * {MICROS_PER_HOUR} AS hour, %s, count(*), 0
-FROM came GROUP BY source_id, hour ORDER BY source_id, hour {_ADD_UP}
+FROM came GROUP BY source_id, hour ORDER BY source_id, hour {ADD_UP}
 """  # noqa: S608
 _TYPES = tuple(Event.__table__.c[name].type for name in ("source_id", "received_at", "body"))

@@ -35,9 +35,12 @@ from webapp.services.event_rows import Row, insert_events
 _SOURCES = cast(Table, Source.__table__)
 
 # Who has the write key cannot sign.
+_SIGNING = f"CASE WHEN webhook_urls.kind = '{URL}' THEN signing_sealed END"
+OPENED_BY = f"sources.state = 'active' AND {_SIGNING} IS NOT DISTINCT FROM asked"
+"""SQL: that a URL opens its source to calls that were checked with the secret `asked`."""
 _STANDING = f"""
 SELECT token_digest, webhook_urls.id AS url_id, source_id, webhook_urls.kind, replaced_at, ends_at, pause,
-    CASE WHEN webhook_urls.kind = '{URL}' THEN signing_sealed END AS signing
+    {_SIGNING} AS signing
 FROM webhook_urls JOIN sources ON sources.id = source_id WHERE state = 'active' AND token_digest IN
 """  # noqa: S608
 # A drain holds the row of its source while it works; calls must not wait for it.
@@ -84,6 +87,7 @@ class Call:
         events: their bodies, in the order in which they came.
         is_test: whether it was `{}`.
         signing: the sealed secret that its signature was checked with; None: none was asked for.
+        source_id: the source that its token opened a moment ago; 0: not known.
     """
 
     token: bytes
@@ -91,6 +95,7 @@ class Call:
     events: Sequence[bytes] = ()
     is_test: bool = False
     signing: bytes | None = None
+    source_id: int = 0
 
 
 @dataclass(slots=True)
@@ -113,6 +118,11 @@ class Notes:
 
     def __bool__(self) -> bool:
         return bool(self.rejections or self.late or self.tested or self.heard)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether nothing is in them but what is only shown, when a source last heard something."""
+        return not (self.rejections or self.late or self.tested)
 
     def add(self, other: Notes) -> None:
         """Add what others noted."""

@@ -2,6 +2,7 @@
 
 A call is answered after its own commit. One commit to disk costs the same for one event as for a hundred,
 so the more calls there are, the cheaper each becomes; and threads never fight over SQLite's one write lock.
+Whoever hands a call in need not wait: the writer tells them, from its own thread.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import structlog
@@ -22,12 +24,13 @@ from sqlalchemy.exc import OperationalError
 
 from webapp.database import Line, is_away
 from webapp.failpoints import reach
-from webapp.services import inbox
+from webapp.services import at_once, inbox
 from webapp.services.event_rows import WRITERS
-from webapp.services.inbox import Call, Notes, Verdict
+from webapp.services.inbox import Call, Notes, Verdict, Written
 
 PATIENCE = 9.0  # seconds that a call waits for its commit; Segment gives up after 10
 STUCK = 3.0  # seconds after which a transaction is a sign that others need not queue behind it
+_LOOKS = 0.25  # seconds between two looks at who has waited too long
 MOST_CALLS = 500  # in one transaction
 MOST_BYTES = 8 * 1024 * 1024  # in one transaction
 MOST_WAITING_BYTES = 64 * 1024 * 1024
@@ -46,39 +49,42 @@ class Unavailable(Exception):
     """The call could not be stored now, and nothing of it was; sending it again later will do."""
 
 
+Told = Callable[[Verdict | None], None]
+"""Hears how a call ended, once; None: it was not stored. The writer calls it, and must not be kept."""
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     call: Call
     size: int
-    read: Callable[[], None] | None = None
-    error: Exception | None = None
-    verdict: Verdict | None = None
-    is_answered: bool = False
+    told: Told
+    since: float
     given_up: bool = False
-    # Held until there is an answer: what an Event is made of, for a fraction of its price.
-    _held: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._held.acquire()
-
-    def can_be_read(self) -> bool:
-        """Whether the call has its events now; if not, it is answered with what was wrong."""
-        if self.read is not None:
-            try:
-                self.read()
-            except Exception as error:
-                self.error = error
-                self.answer(None)
-                return False
-        return True
-
-    def wait(self) -> None:
-        """Wait for the answer, as long as a call waits."""
-        self._held.acquire(timeout=PATIENCE)
+    # Taken by whoever answers: the writer, or the watch that loses patience.
+    _once: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, verdict: Verdict | None) -> None:
-        self.verdict, self.is_answered = verdict, True
-        self._held.release()
+        """Tell how the call ended, unless that was told before."""
+        if not self._once.acquire(blocking=False):
+            return
+        try:
+            self.told(verdict)
+        except Exception as error:
+            log.exception("inbox.answer_failed", error=type(error).__name__)
+
+
+class _Lines:
+    """A writer's connections: for whole transactions, and for those of one statement (PostgreSQL alone)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.whole = Line(engine)
+        by_itself = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.at_once = Line(by_itself) if engine.dialect.name == "postgresql" else None
+
+    def hang_up(self) -> None:
+        for line in (self.whole, self.at_once):
+            if line is not None:
+                line.hang_up()
 
 
 def impatient(engine: Engine) -> Engine:
@@ -110,6 +116,7 @@ class Writer:
         self._changed = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._taken: list[_Waiting] = []
         self._notes = Notes()
         self._notes_from = 0.0
         self._busy_since = 0.0
@@ -118,34 +125,40 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._pid = 0
 
-    def submit(self, call: Call, read: Callable[[], None] | None = None, size: int = 0) -> Verdict:
+    def submit(self, call: Call) -> Verdict:
         """Store a call, and return when that is committed.
 
         Args:
             call: stored whole or not at all.
-            read: fills the call with its events. The writer's thread does so for all calls of a transaction,
-                one after the other: that takes a third of what it takes threads that push each other aside.
-                All of them wait for it, so it must be quick. What it raises is raised here.
-            size: bytes of what is to be read.
 
         Raises:
-            Unavailable: it is not stored: too much waits already, or the database is away or locked. When the
-                database goes silent in the middle, the call may turn out to be stored, whole, after all.
+            Unavailable: it was not taken, as by `hand_in`, or the database is away or locked. When that goes
+                silent in the middle, the call may turn out to be stored, whole, after all.
         """
-        waiting = _Waiting(call, size or sum(map(len, call.events)), read)
+        told: SimpleQueue[Verdict | None] = SimpleQueue()
+        self.hand_in(call, told.put)
+        verdict = told.get()
+        if verdict is None:
+            raise Unavailable("the database does not answer")
+        return verdict
+
+    def hand_in(self, call: Call, told: Told) -> None:
+        """Have a call stored, and go on.
+
+        Args:
+            call: stored whole or not at all.
+            told: hears how it ended, after `PATIENCE` at the latest.
+
+        Raises:
+            Unavailable: it was not taken, since too much waits already.
+        """
+        waiting = _Waiting(call, sum(map(len, call.events)), told, time.monotonic())
         with self._changed:
             if self._is_overloaded(waiting.size):
                 raise Unavailable("too many calls wait already")
             self._waiting.append(waiting)
             self._waiting_bytes += waiting.size
             self._wake()
-        waiting.wait()
-        if waiting.error is not None:
-            raise waiting.error
-        if waiting.verdict is None:
-            waiting.given_up = True
-            raise Unavailable("the database does not answer")
-        return waiting.verdict
 
     def note(self, notes: Notes) -> None:
         """Count something soon; nobody waits for it."""
@@ -173,29 +186,39 @@ class Writer:
             self._closing = False
             self._thread = threading.Thread(target=self._run, name="inbox writer", daemon=True)
             self._thread.start()
+            threading.Thread(target=self._watch, args=[self._thread], name="inbox watch", daemon=True).start()
         self._changed.notify()
 
+    def _watch(self, writer: threading.Thread) -> None:
+        """Answer whoever has waited too long: the writer itself may be waiting for the database."""
+        while writer.is_alive():
+            writer.join(_LOOKS)
+            since = time.monotonic() - PATIENCE
+            with self._changed:
+                late = [one for one in (*self._waiting, *self._taken) if one.since < since]
+            for one in late:
+                one.given_up = True
+                one.answer(None)
+
     def _run(self) -> None:
-        line = Line(self._engine)  # its own: who is forked must not touch that of the process before
+        lines = _Lines(self._engine)  # its own: who is forked must not touch those of the process before
         while True:
             waiting, notes = self._take()
             if waiting or notes:
-                self._try(line, waiting, notes)
+                self._try(lines, waiting, notes)
             elif self._closing:
-                line.hang_up()
+                lines.hang_up()
                 return
 
-    def _try(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
+    def _try(self, lines: _Lines, waiting: Sequence[_Waiting], notes: Notes) -> None:
         self._busy_since = time.monotonic()
         try:
-            waiting = [one for one in waiting if one.can_be_read()]
-            if waiting or notes:
-                self._write(line, waiting, notes)
+            self._write(lines, waiting, notes)
         except Exception as error:
             log.exception("inbox.writer_failed", error=type(error).__name__)
             _refuse(waiting)
         finally:
-            self._busy_since = 0.0
+            self._taken, self._busy_since = [], 0.0
 
     def _take(self) -> tuple[list[_Waiting], Notes]:
         """Wait for work and take it; nothing when the writer is to end, or all who waited have given up."""
@@ -214,11 +237,12 @@ class Writer:
                     taken.append(waiting)
                     size += waiting.size
             notes, self._notes = self._notes, Notes()
+            self._taken = taken
             return taken, notes
 
-    def _write(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
+    def _write(self, lines: _Lines, waiting: Sequence[_Waiting], notes: Notes) -> None:
         try:
-            self._commit(line, waiting, notes)
+            self._commit(lines, waiting, notes)
         except Exception as error:
             away = is_away(error)
             if away:
@@ -232,21 +256,16 @@ class Writer:
             else:
                 # One of them cannot be stored; its neighbours must not suffer for it.
                 for one in waiting:
-                    self._write(line, [one], Notes())
+                    self._write(lines, [one], Notes())
 
-    def _commit(self, line: Line, waiting: Sequence[_Waiting], notes: Notes) -> None:
+    def _commit(self, lines: _Lines, waiting: Sequence[_Waiting], notes: Notes) -> None:
         hurried = bool(waiting) and time.monotonic() < self._shown_at + SHOWN_EVERY
         conflicts = 0
         while True:
             counted = Notes()
             counted.add(notes)
             try:
-                with line.begin() as connection:
-                    calls = [one.call for one in waiting]
-                    written = inbox.write(connection, calls, counted, self._number, hurried=hurried)
-                    reach("ingest.before_commit")
-                    if any(one.given_up for one in waiting):
-                        raise _GivenUp
+                written = self._written(lines, waiting, counted, hurried)
                 break
             except _GivenUp:
                 waiting = [one for one in waiting if not one.given_up]
@@ -264,6 +283,19 @@ class Writer:
         if written.stored:
             self._ring(written.stored)
 
+    def _written(self, lines: _Lines, waiting: Sequence[_Waiting], notes: Notes, hurried: bool) -> Written:
+        calls = [one.call for one in waiting]
+        if lines.at_once and hurried and notes.can_wait and at_once.fits(calls):
+            _before_commit(waiting)
+            with lines.at_once.begin() as connection:
+                written = at_once.write(connection, calls, notes, self._number)
+            if written is not None:
+                return written
+        with lines.whole.begin() as connection:
+            written = inbox.write(connection, calls, notes, self._number, hurried=hurried)
+            _before_commit(waiting)
+        return written
+
     def _keep(self, notes: Notes, pause: float) -> None:
         """Keep notes for a later transaction, in so many seconds unless one comes along before."""
         with self._changed:
@@ -272,7 +304,12 @@ class Writer:
             self._notes_from = time.monotonic() + pause
 
 
+def _before_commit(waiting: Sequence[_Waiting]) -> None:
+    reach("ingest.before_commit")
+    if any(one.given_up for one in waiting):
+        raise _GivenUp
+
+
 def _refuse(waiting: Sequence[_Waiting]) -> None:
     for one in waiting:
-        if not one.is_answered:
-            one.answer(None)
+        one.answer(None)

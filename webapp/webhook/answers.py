@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
+_HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
 class Answer(msgspec.Struct, frozen=True):
     """One answer.
 
@@ -32,18 +39,15 @@ class Answer(msgspec.Struct, frozen=True):
 
     def send(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer by way of WSGI."""
-        body = b"" if environ["REQUEST_METHOD"] == "HEAD" else self.body
-        start_response(
-            _line(self.status),
-            [
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-                *self.extra,
-            ],
-        )
+        status, headers, body = self.parts(environ["REQUEST_METHOD"] == "HEAD")
+        start_response(_line(status), headers)
         return [body]
+
+    def parts(self, is_head: bool = False) -> tuple[int, list[tuple[str, str]], bytes]:
+        """The status, the headers and the body, of which a HEAD has none."""
+        body = b"" if is_head else self.body
+        headers = [("Content-Length", str(len(body))), *_HEADERS, *self.extra]
+        return self.status, headers, body
 
 
 @lru_cache

@@ -7,38 +7,26 @@ only the body names the write key, that comes after the form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from webapp.config import Settings
-from webapp.models import now
-from webapp.services import metrics
-from webapp.services.inbox import TURNED_AWAY, Notes, Verdict
-from webapp.services.ingest import Unavailable, Writer
+from webapp.services.ingest import Writer
 from webapp.webhook import answers
-from webapp.webhook.answers import Answer, Manner
+from webapp.webhook.answers import Answer
 from webapp.webhook.entrances import Entrance, entrance
-from webapp.webhook.inflate import Refusal, body_of
+from webapp.webhook.exchange import Desk, Exchange
 from webapp.webhook.lanes import Full, Lane
-from webapp.webhook.reading import Letter, checker, reason
+from webapp.webhook.reading import checker
 from webapp.webhook.threads import Threads
-from webapp.webhook.tokens import Standing, Tokens
+from webapp.webhook.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-log = structlog.get_logger()
-
-
-class _Forbidden(Exception):
-    """The secret of a call opens nothing now."""
-
-    def __init__(self, standing: Standing | None) -> None:
-        super().__init__()
-        self.standing = standing
+Respond = Callable[[int, list[tuple[str, str]], bytes], None]
+"""Sends a status, headers and a body, from whichever thread calls it."""
 
 
 class Webhook:
@@ -60,31 +48,51 @@ class Webhook:
         threads: where the threads that call this may run; None: wherever they do.
         """
         self._behind = behind
-        self._settings = settings
-        self._writer = writer
-        self._tokens = known
-        self._check = checker(settings.secret_key)
         self._threads = threads
-        self._bodies = Lane(settings.web_threads * 5 // 8)
+        self._desk = Desk(
+            writer,
+            known,
+            checker(settings.secret_key),
+            Lane(settings.web_threads * 5 // 8),
+            settings.max_body_bytes,
+            settings.max_event_bytes,
+        )
         self._forms = Lane(settings.web_threads // 4)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        came_in = entrance(environ)
+        """WSGI, in which a thread has to wait for the answer it gives."""
+        came_in = self._entrance(environ)
         if came_in is None:
-            if self._threads is not None:
-                self._threads.spread()
             return self._pass_on(environ, start_response)
+        said: SimpleQueue[Answer] = SimpleQueue()
+        Exchange(self._desk, came_in, said.put).begin(environ)
+        return said.get().send(environ, start_response)
+
+    def take(self, environ: WSGIEnvironment, respond: Respond) -> bool:
+        """Take a call that is answered once it is committed, while its thread goes on with the next.
+
+        Args:
+            environ: of WSGI.
+            respond: called once, by the writer's thread perhaps.
+
+        Returns:
+            Whether it was taken; what is no call of the webhook is left to WSGI.
+        """
+        came_in = self._entrance(environ)
+        if came_in is None:
+            return False
+        is_head = environ["REQUEST_METHOD"] == "HEAD"
+        Exchange(self._desk, came_in, lambda answer: respond(*answer.parts(is_head))).begin(environ)
+        return True
+
+    def _entrance(self, environ: WSGIEnvironment) -> Entrance | None:
+        came_in = entrance(environ)
         if self._threads is not None:
-            self._threads.gather()
-        try:
-            answer = self._answer(environ, came_in)
-        except (Unavailable, Full, SQLAlchemyError):
-            answer = came_in.manner.overloaded()
-        except Exception as error:
-            log.exception("webhook.failed", error=type(error).__name__)
-            answer = came_in.manner.overloaded()
-        metrics.answered(answer.status)
-        return answer.send(environ, start_response)
+            if came_in is None:
+                self._threads.spread()
+            else:
+                self._threads.gather()
+        return came_in
 
     def _pass_on(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -94,89 +102,3 @@ class Webhook:
                 return self._behind(environ, start_response)
         except Full:
             return answers.BUSY.send(environ, start_response)
-
-    def _answer(self, environ: WSGIEnvironment, came_in: Entrance) -> Answer:
-        manner, letter = came_in.manner, None
-        if environ["REQUEST_METHOD"] != "POST":
-            return manner.only_post()
-        try:
-            if came_in.token is not None:
-                self._opened(came_in.token)
-            with self._bodies:
-                body = body_of(environ, self._settings.max_body_bytes)
-            letter = Letter(came_in, body, self._settings.max_event_bytes)
-            verdict = self._store(letter, environ.get("HTTP_X_SIGNATURE", ""))
-        except Refusal as refusal:
-            return self._refused(letter.call.token if letter else came_in.token, refusal, manner)
-        except _Forbidden as forbidden:
-            return self._forbidden(forbidden.standing, manner)
-        if verdict is Verdict.PAUSED:
-            return manner.paused()
-        return manner.received(len(letter.call.events)) if verdict is Verdict.ACCEPTED else manner.forbidden
-
-    def _opened(self, token: bytes) -> Standing:
-        standing = self._tokens.recall(token) or self._tokens.look_up(token)
-        if standing is None or standing.ended:
-            raise _Forbidden(standing)
-        return standing
-
-    def _store(self, letter: Letter, signature: str) -> Verdict:
-        """Store a call that is signed as its source asks for at the moment it is stored."""
-        for _ in range(2):
-            verdict = self._submit(letter, signature)
-            if verdict in (Verdict.ACCEPTED, Verdict.PAUSED):
-                return verdict
-            self._tokens.forget(letter.call.token)
-            if verdict is Verdict.FORBIDDEN:
-                return verdict
-        raise Unavailable("the secret of its signatures changed twice meanwhile")
-
-    def _submit(self, letter: Letter, signature: str) -> Verdict:
-        call = letter.call
-        if letter.is_short and self._opened(call.token).signing is None:
-            call.signing = None
-            return self._writer.submit(call, letter.read, letter.size)
-        letter.read()
-        call.signing = self._signed_with(call.token, signature, letter.signed)
-        return self._writer.submit(call)
-
-    def _signed_with(self, token: bytes, signature: str, texts: list[bytes]) -> bytes | None:
-        """The sealed secret that a call is rightly signed with; None: its source asks for no signature."""
-        standing = self._opened(token)
-        if standing.signing is None:
-            return None
-        try:
-            self._check(standing.signing, signature, texts)
-        except Refusal:
-            # What is remembered may let a call in, since its transaction looks again, but never refuse it.
-            self._tokens.forget(token)
-            fresh = self._opened(token).signing
-            if fresh == standing.signing:
-                raise
-            if fresh is not None:
-                self._check(fresh, signature, texts)
-            return fresh
-        return standing.signing
-
-    def _refused(self, token: bytes | None, refusal: Refusal, manner: Manner) -> Answer:
-        # What is remembered is not enough here: no transaction will look at the token again.
-        if token:
-            standing = self._tokens.look_up(token)
-            if standing is None or standing.ended:
-                return self._forbidden(standing, manner)
-            self._note(standing, refusal.status, reason(refusal))
-        if refusal.status == 503:
-            return manner.later(60, refusal.message)
-        return manner.refused(refusal.status, refusal.message)
-
-    def _forbidden(self, standing: Standing | None, manner: Manner) -> Answer:
-        if standing is not None:
-            self._note(standing, *TURNED_AWAY[standing.kind])
-        return manner.forbidden
-
-    def _note(self, standing: Standing, status: int, reason: str) -> None:
-        notes, at = Notes(), now()
-        notes.reject(standing.source_id, status, reason, at)
-        if standing.replaced:
-            notes.be_late(standing.url_id, at)
-        self._writer.note(notes)
