@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import func, select
 
 from tests import factories
-from tests.webhook.conftest import Line, add_url
+from tests.webhook.conftest import Line, add_url, eventually
 from webapp.database import begin
 from webapp.models import Event, Tally, now
-from webapp.services import at_once, inbox, tokens
+from webapp.services import at_once, inbox, pile, tokens
 from webapp.services.inbox import Call, Notes, Verdict, Written
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -92,7 +92,7 @@ def counted_once(events: list[tuple[int, int, bytes, int]]) -> list[tuple[int, i
 def test_nothing_is_written_once_something_has_to_be_said_of_one_call(
     line: Line, change: Callable[[Line], Any]
 ) -> None:
-    """What was remembered of a URL does not hold any more: none of the calls is stored, and all are told so."""
+    """What was remembered of a URL does not hold any more: none of the calls is stored."""
     with begin(line.engine) as connection:
         other = factories.source(connection, "Other")
         second = add_url(connection, other)
@@ -142,3 +142,21 @@ def test_a_writer_stores_at_once_and_says_what_the_whole_transaction_would(line)
     assert line.bodies() == [b"%d" % number for number in range(20)]
     with line.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Event)) == 20
+
+
+def test_a_second_hand_helps_where_much_waits_and_each_counts_by_its_own_number(line, monkeypatch):
+    """While one transaction is held up by a lock the next is stored; all is counted."""
+    monkeypatch.setattr(pile, "MUCH", 10)
+    token = tokens.digest(line.token)
+    small, large = ([Call(token, now(), [body], source_id=line.source_id)] for body in (b"1", b"2" * 20))
+    assert line.writer.submit(*small) is Verdict.ACCEPTED
+    helper = line.writer._hands[1]
+    with line.engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE events IN SHARE MODE")
+        heard: SimpleQueue[Verdict | None] = SimpleQueue()
+        for one in (*small, *large, *small, *large):
+            line.writer.hand_in(one, heard.put)
+        assert eventually(lambda: bool(helper.busy_since))
+    assert [heard.get(timeout=30) for _ in range(4)] == [Verdict.ACCEPTED] * 4
+    assert line.tally() == (5, 0)
+    assert sorted(map(len, line.bodies())) == [1, 1, 1, 20, 20]

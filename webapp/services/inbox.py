@@ -129,13 +129,19 @@ class Notes:
         self.rejections.update(other.rejections)
         self.late.update(other.late)
         self.at = max(self.at, other.at)
-        self.tested |= other.tested
-        self.heard |= other.heard
+        for source_id, at in other.tested.items():
+            self.test(source_id, at)
+        for source_id, at in other.heard.items():
+            self.hear(source_id, at)
 
     def reject(self, source_id: int, status: int, reason: str, at: int) -> None:
         """Note a call that was turned away; the reason is one of ours, never anything of the body."""
         self.rejections[source_id, status, reason] += 1
         self.at = max(self.at, at)
+
+    def test(self, source_id: int, at: int) -> None:
+        """Note when a connection was tested."""
+        self.tested[source_id] = max(at, self.tested.get(source_id, 0))
 
     def hear(self, source_id: int, at: int) -> None:
         """Note when an event came."""
@@ -221,7 +227,7 @@ def write(
         if verdict is Verdict.ACCEPTED and url is not None:
             rows += [(url.source_id, call.received_at, body) for body in call.events]
             if call.is_test:
-                notes.tested[url.source_id] = call.received_at
+                notes.test(url.source_id, call.received_at)
             if call.events:
                 notes.hear(url.source_id, call.received_at)
     if rows:
