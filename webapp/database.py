@@ -45,6 +45,12 @@ _PAUSE = 0.001  # seconds between two looks at SQLite's lock
 _KEPT = 1.0  # seconds for which an unused connection counts as alive
 
 
+# For what is no number and no text, None among it, the driver goes through several attributes that it has not,
+# which takes five times as long as to bind it. What it is told of before, it takes as it is.
+sqlite3.register_adapter(type(None), {}.get)
+sqlite3.register_adapter(bytes, bytearray)
+
+
 class CannotMigrate(Exception):
     """The tables cannot be brought up to date; the text says why, and what would do."""
 
