@@ -150,13 +150,15 @@ def test_a_second_hand_helps_where_much_waits_and_each_counts_by_its_own_number(
     token = tokens.digest(line.token)
     small, large = ([Call(token, now(), [body], source_id=line.source_id)] for body in (b"1", b"2" * 20))
     assert line.writer.submit(*small) is Verdict.ACCEPTED
-    helper = line.writer._hands[1]
+    first, helper = line.writer._hands
+    heard: SimpleQueue[Verdict | None] = SimpleQueue()
     with line.engine.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE events IN SHARE MODE")
-        heard: SimpleQueue[Verdict | None] = SimpleQueue()
-        for one in (*small, *large, *small, *large):
-            line.writer.hand_in(one, heard.put)
+        line.writer.hand_in(*small, heard.put)
+        assert eventually(lambda: bool(first.busy_since))
+        line.writer.hand_in(*large, heard.put)
         assert eventually(lambda: bool(helper.busy_since))
-    assert [heard.get(timeout=30) for _ in range(4)] == [Verdict.ACCEPTED] * 4
-    assert line.tally() == (5, 0)
-    assert sorted(map(len, line.bodies())) == [1, 1, 1, 20, 20]
+        assert len(helper.taken) == 1
+    assert [heard.get(timeout=30) for _ in range(2)] == [Verdict.ACCEPTED] * 2
+    assert line.tally() == (3, 0)
+    assert sorted(map(len, line.bodies())) == [1, 1, 20]
