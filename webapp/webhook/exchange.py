@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.models import now
 from webapp.services import metrics
-from webapp.services.inbox import TURNED_AWAY, Call, Notes, Verdict
+from webapp.services.inbox import TURNED_AWAY, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer
 from webapp.webhook.answers import Answer
 from webapp.webhook.entrances import Entrance
@@ -65,8 +65,6 @@ class Exchange:
     the sender waits for a commit.
     """
 
-    __slots__ = ("_call", "_came_in", "_desk", "_manner", "_reply", "_signature", "_signed", "_tries")
-
     def __init__(self, desk: Desk, came_in: Entrance, reply: Callable[[Answer], None]) -> None:
         """Args:
         desk: what all calls share.
@@ -74,6 +72,7 @@ class Exchange:
         reply: takes the answer, once, in whichever thread has it. It must not wait.
         """
         self._desk, self._came_in, self._manner, self._reply = desk, came_in, came_in.manner, reply
+        self._token = came_in.token
         self._signature = ""
         self._tries = _TRIES
 
@@ -104,11 +103,12 @@ class Exchange:
         """An answer, or None: the writer gives it."""
         if environ["REQUEST_METHOD"] != "POST":
             return self._manner.only_post()
-        if self._came_in.token is not None:
-            self._opened(self._came_in.token)
+        if self._token is not None:
+            self._opened(self._token)
         with self._desk.bodies:
             body = body_of(environ, self._desk.most_of_a_body)
         self._call, self._signed = letter_of(self._came_in, body, self._desk.most_of_an_event)
+        self._token = self._call.token
         self._signature = environ.get("HTTP_X_SIGNATURE", "")
         return self._hand_in()
 
@@ -169,10 +169,8 @@ class Exchange:
 
     def _refused(self, refusal: Refusal) -> Answer:
         # What is remembered is not enough here: no transaction will look at the token again.
-        call: Call | None = getattr(self, "_call", None)
-        token = call.token if call is not None else self._came_in.token
-        if token:
-            standing = self._desk.known.look_up(token)
+        if self._token:
+            standing = self._desk.known.look_up(self._token)
             if standing is None or standing.ended:
                 return self._forbidden(standing)
             self._note(standing, refusal.status, reason(refusal))
