@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, LargeBinary
 
 from webapp.database import run
-from webapp.models.source import MICROS_PER_HOUR
 from webapp.services.arrays import pack
-from webapp.services.event_rows import ADD_UP, INTO_TALLIES
+from webapp.services.event_rows import counting
 from webapp.services.inbox import OPENED_BY, Call, Notes, Verdict, Written
 
 _BYTES, _INTEGERS = LargeBinary(), BigInteger()
 
+_HOLDS = "(SELECT count(*) FROM opened) = %(ways)s"
+_CAME = f"unnest(%(sources)s, %(instants)s) AS came (source_id, received_at) WHERE {_HOLDS}"
 # Ids are given in the order of the arrays. The lock on sources is that of `inbox.standing`.
 _STORE = f"""
 WITH opened AS MATERIALIZED (
@@ -33,13 +34,9 @@ WITH opened AS MATERIALIZED (
     INSERT INTO events (source_id, received_at, body, state)
     SELECT source_id, received_at, body, 0
     FROM unnest(%(sources)s, %(instants)s, %(bodies)s) AS came (source_id, received_at, body)
-    WHERE (SELECT count(*) FROM opened) = %(ways)s
+    WHERE {_HOLDS}
 ), counted AS (
-    {INTO_TALLIES}
-    SELECT source_id, received_at / {MICROS_PER_HOUR} * {MICROS_PER_HOUR} AS hour, %(writer)s, count(*), 0
-    FROM unnest(%(sources)s, %(instants)s) AS came (source_id, received_at)
-    WHERE (SELECT count(*) FROM opened) = %(ways)s
-    GROUP BY source_id, hour ORDER BY source_id, hour {ADD_UP}
+    {counting(_CAME, "%(writer)s")}
 )
 SELECT count(*) FROM opened
 """  # noqa: S608

@@ -84,8 +84,8 @@ def _inserting(count: int) -> str:
     return f"INSERT INTO events (source_id, received_at, body, state) VALUES {rows}"  # noqa: S608
 
 
-INTO_TALLIES = "INSERT INTO tallies (source_id, hour, writer, received, duplicates)"
-ADD_UP = """
+_INTO_TALLIES = "INSERT INTO tallies (source_id, hour, writer, received, duplicates)"
+_ADD_UP = """
 ON CONFLICT (source_id, hour, writer) DO UPDATE SET
     received = tallies.received + excluded.received, duplicates = tallies.duplicates + excluded.duplicates
 """
@@ -93,7 +93,19 @@ ON CONFLICT (source_id, hour, writer) DO UPDATE SET
 
 @lru_cache
 def _tally(mark: str) -> str:
-    return f"{INTO_TALLIES} VALUES ({', '.join([mark] * 5)}) {ADD_UP}"
+    return f"{_INTO_TALLIES} VALUES ({', '.join([mark] * 5)}) {_ADD_UP}"
+
+
+def counting(came: str, writer: str) -> str:
+    """SQL of PostgreSQL that counts events that came in their hours.
+
+    Args:
+        came: what to count, with `source_id` and `received_at`, and any condition.
+        writer: mark of the number under which it is kept.
+    """
+    return f"""{_INTO_TALLIES}
+    SELECT source_id, received_at / {MICROS_PER_HOUR} * {MICROS_PER_HOUR} AS hour, {writer}, count(*), 0
+    FROM {came} GROUP BY source_id, hour ORDER BY source_id, hour {_ADD_UP}"""  # noqa: S608
 
 
 # Ids are given in the order of the arrays.
@@ -103,8 +115,6 @@ WITH came AS MATERIALIZED (
 ), stored AS (
     INSERT INTO events (source_id, received_at, body, state) SELECT source_id, received_at, body, 0 FROM came
 )
-{INTO_TALLIES}
-SELECT source_id, received_at / {MICROS_PER_HOUR} * {MICROS_PER_HOUR} AS hour, %s, count(*), 0
-FROM came GROUP BY source_id, hour ORDER BY source_id, hour {ADD_UP}
+{counting("came", "%s")}
 """  # noqa: S608
 _TYPES = tuple(Event.__table__.c[name].type for name in ("source_id", "received_at", "body"))

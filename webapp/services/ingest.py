@@ -142,8 +142,8 @@ class Writer:
 
     def _watch(self, hands: list[Hand]) -> None:
         """Answer whoever has waited too long: those who store may be waiting for the database themselves."""
-        while hands[0].is_alive():
-            hands[0].join(_LOOKS)
+        while any(hand.is_alive() for hand in hands):
+            time.sleep(_LOOKS)
             since = time.monotonic() - PATIENCE
             late = self._pile.older_than(since)
             for hand in hands:
