@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 from sqlalchemy import Engine, select
@@ -11,6 +13,7 @@ from sqlalchemy import Engine, select
 from tests.projection import support
 from webapp.config import Settings
 from webapp.models import Contact, Customer, Identifier
+from webapp.models.base import new_uuid
 
 Tell = Callable[..., None]
 
@@ -182,3 +185,15 @@ def test_ids_that_the_database_cannot_hold_as_text_are_told_apart(engine: Engine
     with engine.connect() as connection:
         rows = connection.execute(select(Contact.title, Contact.user_id)).all()
     assert dict(rows) == {"First": "nul\ufffd", "Second": "lone\ufffd", "Third": "lone\ufffd"}
+
+
+def test_what_is_made_together_stands_together_in_indexes() -> None:
+    """Ids in no order would touch a page of every index of theirs for each row."""
+    made = []
+    for _ in range(5):
+        made.append(new_uuid())
+        time.sleep(0.002)
+    assert made == sorted(made)
+    assert len({new_uuid() for _ in range(1000)}) == 1000
+    assert {UUID(name).version for name in made} == {7}
+    assert {UUID(name).variant for name in made} == {RFC_4122}

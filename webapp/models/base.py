@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from typing import Annotated, Any
@@ -40,6 +41,10 @@ class Base(DeclarativeBase):
 # Ids are never given twice, so that a link kept somewhere never leads to another record.
 NEVER_REUSED = {"sqlite_autoincrement": True}
 
+# Of a UUID of version 7: the bits that say so, and those that are drawn.
+_VERSION_7 = 7 << 76 | 0b10 << 62
+_DRAWN = (1 << 76) - 1 & ~(0b11 << 62)
+
 
 def where(condition: str) -> dict[str, Any]:
     """The arguments of an index over some rows only, on both databases."""
@@ -52,5 +57,12 @@ def now() -> int:
 
 
 def new_uuid() -> str:
-    """A new public id, without its prefix."""
-    return str(uuid.uuid4())
+    """A new public id, without its prefix: a UUID of version 7, which begins with the millisecond it is of.
+
+    What is made together so stands together in indexes. Ids in no order touched a page of each of them a row,
+    the more of which went to the disk the more rows there were.
+
+    Source: RFC 9562, section 5.7.
+    """
+    drawn = int.from_bytes(os.urandom(10)) & _DRAWN
+    return str(uuid.UUID(int=(time.time_ns() // 1_000_000) << 80 | _VERSION_7 | drawn))
