@@ -46,6 +46,14 @@ PACKED: dict[str, tuple[str, bytes]] = {
     "capitals": (" GZip ", gzip.compress(b'{"a":1}')),
     "its old name": ("x-gzip", gzip.compress(b'{"a":1}')),
     "gzip in two members": ("gzip", gzip.compress(b'{"a"') + gzip.compress(b":1}")),
+    "gzip in a thousand members, each with padding": (
+        "gzip",
+        (gzip.compress(b"") + b"\0" * 70) * 999 + gzip.compress(b'{"a":1}'),
+    ),
+    "gzip of which a member is longer than a piece": (
+        "gzip",
+        gzip.compress(b" " * MEBIBYTE, 0) + gzip.compress(b'{"a":1}'),
+    ),
     "gzip with padding": ("gzip", gzip.compress(b'{"a":1}') + b"\0" * 12),
     "deflate with zlib's header": ("deflate", zlib.compress(b'{"a":1}')),
     "deflate without": ("deflate", raw_deflate(b'{"a":1}')),
@@ -141,6 +149,18 @@ TURNED_AWAY: dict[str, tuple[dict[str, str], bytes, int, str]] = {
         gzip.compress(_BOMB),
         413,
         "the body has more than 5,242,880",
+    ),
+    "a bomb of time: so many members that come to nothing": (
+        {"HTTP_CONTENT_ENCODING": "gzip, gzip"},
+        gzip.compress(gzip.compress(b"") * 250_000),
+        400,
+        "the body is gzip in more than 10,000 members",
+    ),
+    "gzip that is cut in its second member": (
+        {"HTTP_CONTENT_ENCODING": "gzip"},
+        gzip.compress(b"[") + gzip.compress(b"]")[:-3],
+        400,
+        "the body cannot be inflated",
     ),
     "a length past 5 MiB, unread": (
         {"CONTENT_LENGTH": "999999999999"},
