@@ -120,6 +120,8 @@ def test_a_call_without_events_or_of_an_unknown_source_is_left_to_the_whole_tran
     assert at_once.fits([Call(token, 1, [b"1"], source_id=1)])
     assert not at_once.fits([Call(token, 1, [b"1"], source_id=1), Call(token, 1, [], True, source_id=1)])
     assert not at_once.fits([Call(token, 1, [b"1"])])
+    assert not at_once.fits([Call(token, 1, [b"1"] * 50_001, source_id=1)])
+    assert not at_once.fits([])
 
 
 def test_a_writer_stores_at_once_and_says_what_the_whole_transaction_would(line):

@@ -14,6 +14,7 @@ from tests.webhook.conftest import add_url, at_once, behind, eventually
 from webapp.database import begin, make_engine, run
 from webapp.models import Event, Source, WebhookUrl, now
 from webapp.services import inbox, ingest, tokens
+from webapp.services.event_rows import MOST
 from webapp.services.inbox import Call, Notes, Verdict
 from webapp.services.ingest import Unavailable, Writer, impatient
 from webapp.webhook.app import Webhook
@@ -122,6 +123,33 @@ def test_a_sender_that_takes_its_answer_badly_does_not_take_its_neighbours_along
     assert heard.get(timeout=30) is Verdict.ACCEPTED
     assert line.writer.submit(call(line, b"2")) is Verdict.ACCEPTED
     assert line.bodies() == [b"1", b"2"]
+
+
+def test_what_was_committed_is_not_stored_again_when_ringing_fails(line):
+    """Nobody is woken then but by the sweeper; the events are there once, and are counted once."""
+
+    def ring(_sources):
+        raise RuntimeError("no thread can be started")
+
+    writer = Writer(line.engine, ring)
+    told = SimpleQueue()
+    with begin(line.engine):  # both wait, so they are stored together
+        for body in (b"1", b"2"):
+            writer.hand_in(call(line, body), told.put)
+    assert [told.get(timeout=30) for _ in range(2)] == [Verdict.ACCEPTED] * 2
+    writer.close()
+    assert line.bodies() == [b"1", b"2"]
+    assert line.tally() == (2, 0)
+
+
+def test_a_call_of_very_many_events_is_stored_in_their_order(line):
+    """There is no limit of count, and PostgreSQL is given so many at once that it ends each in time."""
+    many = 2 * MOST + 7
+    assert line.post(b"[" + b",".join(b"%d" % number for number in range(many)) + b"]").json == {
+        "received": many
+    }
+    assert line.bodies() == [b"%d" % number for number in range(many)]
+    assert line.tally() == (many, 0)
 
 
 def test_a_locked_database_is_answered_within_segments_patience(line):

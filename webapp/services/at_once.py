@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, LargeBinary
 
 from webapp.database import run
 from webapp.services.arrays import pack
-from webapp.services.event_rows import counting
+from webapp.services.event_rows import MOST, counting
 from webapp.services.inbox import OPENED_BY, Call, Notes, Verdict, Written
 
 _BYTES, _INTEGERS = LargeBinary(), BigInteger()
@@ -43,8 +43,11 @@ SELECT count(*) FROM opened
 
 
 def fits(calls: Sequence[Call]) -> bool:
-    """Whether calls may be written at once: each brings events, and the source it opens is remembered."""
-    return all(call.events and call.source_id for call in calls)
+    """Whether calls may be written at once: there are some, each brings events, not too many for one
+    statement, and the source it opens is remembered."""
+    return 0 < sum(len(call.events) for call in calls) <= MOST and all(
+        call.events and call.source_id for call in calls
+    )
 
 
 def write(connection: Connection, calls: Sequence[Call], notes: Notes, writer: int) -> Written | None:

@@ -21,6 +21,8 @@ from webapp.services.arrays import pack
 
 Row = tuple[int, int, bytes]
 FEW, LARGEST = 32, 128  # rows in one statement of SQLite
+MOST = 50_000
+"""Rows in one statement of PostgreSQL, which is ended after some seconds (`ingest.impatient`)."""
 WRITERS = 16
 """Numbers, from 0, under which processes that receive keep their tallies."""
 DRAIN = WRITERS
@@ -36,15 +38,16 @@ def insert_events(connection: Connection, rows: list[Row], writer: int) -> None:
         writer: the number under which this process keeps its tallies.
     """
     if connection.dialect.name == "postgresql":
-        columns = zip(*rows, strict=True)
-        arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
-        run(connection, _INSERT_ARRAYS, (*arrays, writer))
+        for begin in range(0, len(rows), MOST):
+            columns = zip(*rows[begin : begin + MOST], strict=True)
+            arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
+            run(connection, _INSERT_ARRAYS, (*arrays, writer))
         return
-    waiting = rows
-    while waiting:
-        count = _next_of(len(waiting))
-        run(connection, _inserting(count), tuple(chain.from_iterable(waiting[:count])))
-        waiting = waiting[count:]
+    begin = 0
+    while begin < len(rows):
+        count = _next_of(len(rows) - begin)
+        run(connection, _inserting(count), tuple(chain.from_iterable(rows[begin : begin + count])))
+        begin += count
     came: Counter[tuple[int, int]] = Counter()
     for when, number in Counter(map(_WHEN, rows)).items():  # few, since a call's events came at one instant
         came[hour_of(*when)] += number

@@ -125,7 +125,13 @@ class Hand(threading.Thread):
         if written.owed:
             self._pile.note(written.owed, SHOWN_EVERY)
         if written.stored:
-            self._ring(written.stored)
+            self._wake(written.stored)
+
+    def _wake(self, sources: Collection[int]) -> None:
+        try:
+            self._ring(sources)
+        except Exception as error:  # what was committed must not be stored again; the sweeper wakes them too
+            log.exception("inbox.ring_failed", error=type(error).__name__)
 
     def _written(self, waiting: Sequence[Waiting], notes: Notes, hurried: bool) -> Written:
         calls = [one.call for one in waiting]
