@@ -21,7 +21,7 @@ from tests import factories
 from tests.conftest import ROOT, environment_of, free_port
 from tests.webhook.conftest import add_url, eventually
 from webapp.database import begin
-from webapp.models import Event
+from webapp.models import Event, Source
 
 
 @pytest.fixture
@@ -120,6 +120,20 @@ def test_a_request_in_flight_is_finished_when_the_server_is_told_to_stop(serving
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_to_be_noted_soon_is_noted_when_the_server_is_told_to_stop(serving, engine, token):
+    """A source whose first event came just before does not go on saying that it waits for one."""
+    settings, process = serving
+    with begin(engine) as connection:
+        other = add_url(connection, factories.source(connection, "Other"))
+    for opened in (other, token):  # the second within the moment in which nothing is noted again
+        assert ask(settings.port, "POST", f"/webhooks/segment/{opened}", b'{"a":1}')[0] == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    with engine.connect() as reading:
+        assert None not in list(reading.scalars(select(Source.first_event_at)))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_bodies_that_are_chunked_cut_or_too_long_on_a_real_socket(serving, engine, token):
     """What a test's environment says, the real server says too."""
     settings, _ = serving
@@ -147,6 +161,24 @@ def test_nothing_that_the_server_prints_holds_a_token(serving, token):
         ask(settings.port, method, f"/webhooks/segment/{token}{path}", b"rubbish")
     os.killpg(process.pid, signal.SIGTERM)
     assert token not in process.stderr.read().decode()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_slow_senders_that_name_no_secret_do_not_keep_those_out_that_do(serving, token):
+    """Where only the body says who calls, anybody may hold a place; so these have few of their own."""
+    settings, _ = serving
+    slow = []
+    try:
+        for _ in range(60):
+            connection = socket.create_connection(("127.0.0.1", settings.port), timeout=10)
+            connection.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            slow.append(connection)
+        time.sleep(0.5)
+        assert ask(settings.port, "POST", f"/webhooks/segment/{token}", b'{"a":1}')[0] == 200
+        assert ask(settings.port, "POST", "/v1/batch", b'{"batch":[]}')[0] == 503
+    finally:
+        for connection in slow:
+            connection.close()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask
@@ -31,7 +31,9 @@ def mount(app: Flask, threads: Threads | None = None) -> Webhook:
     settings: Settings = app.extensions["settings"]
     engine = impatient(make_engine(settings))
     writer = Writer(engine, Ringer(bell(settings.redis_url)))
-    atexit.register(writer.close)
-    webhook = Webhook(cast("WSGIApplication", app.wsgi_app), settings, writer, Tokens(engine), threads)
+    # Granian's serving process ends as those of `multiprocessing` do, which run no functions of `atexit`.
+    Finalize(None, writer.close, exitpriority=10)
+    tokens = Tokens(engine, max(1, settings.web_threads // 4))
+    webhook = Webhook(cast("WSGIApplication", app.wsgi_app), settings, writer, tokens, threads)
     app.wsgi_app = webhook  # type: ignore[method-assign]
     return webhook

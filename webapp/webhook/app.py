@@ -54,6 +54,7 @@ class Webhook:
             known,
             checker(settings.secret_key),
             Lane(settings.web_threads * 5 // 8),
+            Lane(settings.web_threads // 8),
             settings.max_body_bytes,
             settings.max_event_bytes,
         )

@@ -45,7 +45,8 @@ class Desk:
         writer: stores calls.
         known: looks tokens up.
         check: of `reading.checker`.
-        bodies: how many threads may wait for a body.
+        bodies: how many threads may wait for the body of a call whose secret opened something.
+        strangers: how many may where only the body names a secret.
         most_of_a_body: bytes that it may have, inflated.
         most_of_an_event: bytes that one of its events may have.
     """
@@ -54,6 +55,7 @@ class Desk:
     known: Tokens
     check: Callable[[bytes, str, Sequence[bytes]], None]
     bodies: Lane
+    strangers: Lane
     most_of_a_body: int
     most_of_an_event: int
 
@@ -105,7 +107,7 @@ class Exchange:
             return self._manner.only_post()
         if self._token is not None:
             self._opened(self._token)
-        with self._desk.bodies:
+        with self._desk.strangers if self._token is None else self._desk.bodies:
             body = body_of(environ, self._desk.most_of_a_body)
         self._call, self._signed = letter_of(self._came_in, body, self._desk.most_of_an_event)
         self._token = self._call.token

@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 
 from webapp.models import now
 from webapp.services import inbox
+from webapp.webhook.lanes import Full, Lane
 
 _SECONDS = 5.0
 _MOST = 10_000
+_STUCK = 2.0  # seconds after which a look-up is a sign that others need not wait behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,19 @@ class Tokens:
 
     What is remembered only lets a call go on to be read. Whether it is stored is decided in the transaction
     that stores it, so a URL that was replaced or a source that was deleted counts from that very moment.
+
+    A database that has gone silent holds few threads: whoever comes while some have waited for a while is
+    turned away at once.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, most: int = 8) -> None:
+        """Args:
+        engine: where the tokens are.
+        most: threads that may ask the database at once.
+        """
         self._engine = engine
+        self._asking = Lane(most)
+        self._since: dict[int, float] = {}
         self._opened: dict[bytes, tuple[float, Standing]] = {}
         self._lock = threading.Lock()
 
@@ -54,9 +65,13 @@ class Tokens:
         return standing if until > time.monotonic() else None
 
     def look_up(self, digest: bytes) -> Standing | None:
-        """What the token opens now, asked of the database; None: nothing, and nobody's."""
-        with self._engine.connect() as connection:
-            row = inbox.standing(connection, [digest]).get(digest)
+        """What the token opens now, asked of the database; None: nothing, and nobody's.
+
+        Raises:
+            Full: others have been asking for too long.
+            SQLAlchemyError: the database is away.
+        """
+        row = self._asked(digest)
         if row is None:
             self.forget(digest)
             return None
@@ -69,6 +84,19 @@ class Tokens:
         else:
             self._remember(digest, standing)
         return standing
+
+    def _asked(self, digest: bytes) -> inbox.Url | None:
+        before = time.monotonic() - _STUCK
+        if any(since < before for since in list(self._since.values())):
+            raise Full
+        with self._asking:
+            this = threading.get_ident()
+            self._since[this] = time.monotonic()
+            try:
+                with self._engine.connect() as connection:
+                    return inbox.standing(connection, [digest]).get(digest)
+            finally:
+                del self._since[this]
 
     def forget(self, digest: bytes) -> None:
         """Ask the database at the next call."""
