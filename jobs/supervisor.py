@@ -109,7 +109,7 @@ class Supervisor:
             if not self._signals:
                 started()
             while not self._signals:
-                self._look_after()
+                self.look_after()
                 time.sleep(_TICK)
         finally:
             orderly = self._stop()
@@ -129,8 +129,8 @@ class Supervisor:
             self._signals += 1
         self._asked = now
 
-    def _look_after(self) -> None:
-        """Start again what has died, each child after its own pause."""
+    def look_after(self) -> None:
+        """Start again what has died, each child after its own pause. For who waits in `started` too."""
         now = time.monotonic()
         for child in self._children:
             if child.alive or child.process is None:

@@ -202,6 +202,7 @@ def wait_until_up(settings: Settings, supervisor: Supervisor) -> bool:
     """Wait until the web server answers, or a minute, or a signal."""
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline and not supervisor.stopping:
+        supervisor.look_after()
         try:
             with urllib.request.urlopen(f"{_base(settings)}/healthz", timeout=2):  # noqa: S310
                 return True

@@ -88,6 +88,21 @@ def test_a_child_that_dies_is_started_again_and_the_others_go_on():
     assert lines[0] == "dies ended (signal SIGKILL); starting again in 0.5 s"
 
 
+def test_a_child_that_dies_while_others_are_waited_for_is_started_again():
+    """Who waits until the web server answers has the supervisor look after all of them meanwhile."""
+    dies = Child("dies", program("dies"))
+    supervisor = Supervisor([dies], os.environ, say=lambda _line: None)
+
+    def wait() -> None:
+        assert dies.process is not None
+        first = dies.process.pid
+        dies.process.kill()
+        wait_until(lambda: supervisor.look_after() or (dies.alive and dies.process.pid != first))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    supervisor.run(wait)
+
+
 def test_a_child_that_does_not_finish_is_ended():
     """Stopping always comes to an end, and says what it had to do."""
     stubborn = Child("worker", program("worker", 60), patience=0.3)
