@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from webapp.models import AttributeSighting, Event, PathSighting, Source
 from webapp.models.event import APPLIED, IGNORED
 from webapp.models.mapping import OTHERS
 from webapp.services import mapping, mapping_preview, path_counts, syncs
+from webapp.services.resync import ATTACHED
 from webapp.services.sources import Refused
 
 TIER = {"rules": [{"call": "identify", "path": "traits.plan", "to": "contact.custom.tier"}]}
@@ -93,6 +95,28 @@ def test_track_calls_that_are_not_chosen_are_ignored_and_come_back(engine: Engin
     support.rebuild(engine, settings, source_id)
     assert customs(engine, source_id) == [{"colour": "red"}, {"colour": "red"}]
     assert _states(engine, source_id) == [(APPLIED, None), (APPLIED, None)]
+
+
+def test_people_of_a_company_that_a_rebuild_has_just_found_are_placed_with_it(
+    engine: Engine, settings: Settings, tmp_path: Path
+):
+    """After the swap its companies are placed in turn; what comes meanwhile is applied, not parked."""
+    source_id = support.mapped_source(engine, {"rules": [], "tracks": []})
+    told = [track(n, "Signed Up") | {"context": {"groupId": f"g{n}"}} for n in range(3)]
+    late = [identify(n, plan="pro") for n in (1, 2)]  # which do not name the company
+    support.add(engine, settings, source_id, told)
+    with Session(engine) as session:
+        mapping.limit_tracks(session, session.get_one(Source, source_id), None)
+    sync_id = support.ask(engine, source_id)
+    while support.phase(engine, sync_id) != ATTACHED:
+        support.work(engine, settings, sync_id, 1)
+    support.add(engine, settings, source_id, late)
+    support.work(engine, settings, sync_id)
+    assert _states(engine, source_id) == [(APPLIED, None)] * 5
+    expected = make_source(engine)
+    support.add(engine, settings, expected, told + late)
+    files = [support.exported(engine, each, tmp_path) for each in (source_id, expected)]
+    assert files[0] == files[1]
 
 
 def _states(engine: Engine, source_id: int) -> list[tuple[int, str | None]]:

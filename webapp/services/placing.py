@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from webapp.domain import policy
-from webapp.domain.fold import Told
+from webapp.domain.fold import Told, unpack
 from webapp.domain.persons import Person
 from webapp.models import Company, Contact, Customer, now
 from webapp.services import contact_counts, contact_rows, keeping
@@ -21,6 +21,9 @@ from webapp.services.rows import delete_in, select_in
 from webapp.services.standing import Standing, Stood, stand, whereabouts
 
 _COMPANY = select(Company.key, Company.uuid).where(
+    Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
+)
+_UNPLACED = select(Company.key, Company.uuid, Company.told).where(
     Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
 )
 _THERE = select(
@@ -93,20 +96,17 @@ class Placing:
         """
         plan = self._plan(list(persons), list(companies), gone)
         there = {row.uuid: row for row in self._there(plan.contacts.keys() | plan.no_contact)}
+        others = self._where_others_stand(plan)
         placed = Placed()
         stood = self._write_customers(plan, there, placed)
-        touched = self._write_contacts(plan, there, stood, placed)
+        touched = self._write_contacts(plan, there, stood, others, placed)
         placed.customers_removed = leave(self.connection, plan.no_customer)
         keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
 
     def _plan(self, persons: list[Person], companies: list[CompanyView], gone: Iterable[str]) -> _Plan:
         plan = _Plan(no_contact=set(gone), no_customer=set(gone))
-        for company in companies:
-            plan.customers[company.uuid] = policy.company_customer(
-                company.key, company.told, self.ignored["customer"]
-            )
-            plan.kinds[company.uuid] = "company"
+        self._plan_companies(plan, companies)
         uuid_of = {company.key: company.uuid for company in companies}
         theirs = {person.company for person in persons if person.company is not None}
         uuid_of |= self._company_uuids(theirs - uuid_of.keys())
@@ -123,6 +123,28 @@ class Placing:
             else:
                 plan.no_contact.add(person.uuid)
         return plan
+
+    def _plan_companies(self, plan: _Plan, companies: Iterable[CompanyView]) -> None:
+        for company in companies:
+            plan.customers[company.uuid] = policy.company_customer(
+                company.key, company.told, self.ignored["customer"]
+            )
+            plan.kinds[company.uuid] = "company"
+
+    def _where_others_stand(self, plan: _Plan) -> list[Any]:
+        """Where those stand under whom contacts go, and of whom nothing is planned.
+
+        A company that nobody has placed yet is planned with them: between a rebuild's swap and its way
+        through the companies it has made, people of such a company tell of themselves.
+        """
+        origins = {origin for _, origin in plan.contacts.values()} - plan.customers.keys()
+        others = whereabouts(self.connection, origins)
+        if nowhere := origins - {row.origin_uuid for row in others}:
+            keys = {person.company for person, origin in plan.contacts.values() if origin in nowhere}
+            where = {"source": self.source_id, "generation": self.generation}
+            rows = select_in(self.connection, _UNPLACED, Company.key, keys, **where)
+            self._plan_companies(plan, [CompanyView(row.key, row.uuid, unpack(row.told)) for row in rows])
+        return others
 
     def _company_uuids(self, keys: set[bytes]) -> dict[bytes, str]:
         where = {"source": self.source_id, "generation": self.generation}
@@ -144,10 +166,15 @@ class Placing:
         placed.customers_added = len(stood.added)
         return stood
 
-    def _write_contacts(self, plan: _Plan, there: Mapping[str, Any], stood: Stood, placed: Placed) -> Touched:
+    def _write_contacts(
+        self,
+        plan: _Plan,
+        there: Mapping[str, Any],
+        stood: Stood,
+        others: Sequence[Any],
+        placed: Placed,
+    ) -> Touched:
         uuids = plan.contacts.keys() | plan.no_contact
-        origins = {origin for _, origin in plan.contacts.values()} - stood.ids.keys()
-        others = whereabouts(self.connection, origins)
         ids = {**stood.ids, **{row.origin_uuid: row.customer_id for row in others}}
         rows = (self._contact_row(*plan.contacts[uuid], ids) for uuid in sorted(plan.contacts))
         contact_rows.write(self.connection, rows, there)
