@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 from tests.projection import support
 from webapp.config import Settings
 from webapp.database import CROWDED, begin
-from webapp.services import pacing, projection
+from webapp.services import pacing, projection, reading
 from webapp.services.pacing import Pace, within
 
 
@@ -53,6 +53,28 @@ def test_events_that_tell_much_are_drained_in_several_batches(
 
     assert projection.drain(engine, source, settings=settings, stop=note).applied == 7
     assert len(batches) - 1 == 4  # two events each; the last look finds nothing
+
+
+@pytest.mark.parametrize(("limit", "pages"), [("MOST_BYTES", 4), ("MOST_VALUES", 7)])
+def test_a_rebuild_reads_no_more_at_once_than_fits_into_memory(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, limit: str, pages: int
+) -> None:
+    """Events that were read before are as large as those that wait; one is always taken."""
+    monkeypatch.setattr(f"webapp.services.reading.{limit}", 450 if limit == "MOST_BYTES" else 3)
+    source = support.make_source(engine)
+    traits = {"plan": "x" * 80, "role": "owner"}
+    support.receive(
+        engine, source, [{"type": "identify", "userId": f"u{n}", "traits": traits} for n in range(7)]
+    )
+    assert support.drain(engine, settings, source).applied == 7
+    seen: list[int] = []
+    with engine.connect() as connection:
+        after = 0
+        while page := reading.page(connection, source, after, 500):
+            seen += [event.id for event in page]
+            after, pages = page[-1].id, pages - 1
+    assert len(seen) == len(set(seen)) == 7
+    assert pages == 0
 
 
 def test_the_last_look_keeps_nobody_waiting(engine: Engine, settings: Settings) -> None:

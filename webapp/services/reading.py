@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from webapp.domain import batch
 from webapp.domain import mapping as mappings
@@ -17,15 +17,17 @@ from webapp.domain.tally import Tally
 from webapp.models import Event
 from webapp.models.event import PENDING
 from webapp.services import sightings
+from webapp.services.pacing import MOST_BYTES, MOST_VALUES, within
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
 
+_READ = (Event.source_id == bindparam("source"), Event.id > bindparam("after"), Event.state != PENDING)
+_SIZES = select(Event.id, func.length(Event.body)).where(*_READ).order_by(Event.id).limit(bindparam("size"))
 _PAGE = (
     select(Event.id, Event.received_at, Event.body, Event.state, Event.reason, Event.warnings)
-    .where(Event.source_id == bindparam("source"), Event.id > bindparam("after"), Event.state != PENDING)
+    .where(*_READ, Event.id <= bindparam("last"))
     .order_by(Event.id)
-    .limit(bindparam("size"))
 )
 
 
@@ -63,8 +65,15 @@ def write_outcomes(connection: Connection, outcomes: list[dict[str, Any]]) -> No
 
 
 def page(connection: Connection, source_id: int, after: int, limit: int) -> list[Any]:
-    """The next events of a source that have been read before, by id, with the outcomes they have."""
-    return list(connection.execute(_PAGE, {"source": source_id, "after": after, "size": limit}))
+    """The next events of a source that have been read before, by id, with the outcomes they have.
+
+    No more than fit into memory; one always does.
+    """
+    these = {"source": source_id, "after": after}
+    last = within(map(tuple, connection.execute(_SIZES, these | {"size": limit})), MOST_BYTES)
+    events = list(connection.execute(_PAGE, these | {"last": last}))
+    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
+    return [event for event in events if event.id <= last]
 
 
 def write_changed(
