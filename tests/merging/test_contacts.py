@@ -108,6 +108,22 @@ def test_a_contact_that_a_billing_source_moves_is_counted_where_it_is(world: Wor
     world.check()
 
 
+def test_contacts_merged_by_hand_that_go_together_are_counted_once(world: World) -> None:
+    """Both turn out to be somebody known before: the company has no contact too many from them."""
+    anonymous = [
+        {"type": "identify", "anonymousId": f"a{n}", "timestamp": 2, "traits": {"email": f"{n}@x.example"}}
+        | {"context": {"groupId": "g1"}}
+        for n in (1, 2)
+    ]
+    world.tell("s", [person(1, "u9", "9@x.example"), *anonymous])
+    one, other = (row for row in everybody(world) if row.email in ("1@x.example", "2@x.example"))
+    with begin(world.engine) as connection:
+        merges.merge_contacts(connection, one, other, By())
+    tied = [person(at, "u9", "9@x.example") | {"anonymousId": f"a{n}"} for at, n in ((3, 1), (4, 2))]
+    world.tell("s", tied)
+    world.check()
+
+
 def test_contacts_merged_by_hand_are_one_until_they_are_separated(world: World) -> None:
     """Whatever their e-mails; separated, not even one e-mail joins them again by itself."""
     world.tell("s", [person(2, "u1", "bob@x.example")])

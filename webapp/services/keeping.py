@@ -81,8 +81,9 @@ def catch_up(model: Any, connection: Connection, sync: Any, source: Any, limit: 
 
 
 def release(connection: Connection, contact_ids: Iterable[int]) -> set[str]:
-    """Before contacts go: those within them stand for themselves again; their uuids."""
-    rows = select_in(connection, _WITHIN, Contact.within_id, contact_ids)
+    """Before contacts go: those within them that stay stand for themselves again; their uuids."""
+    go = set(contact_ids)
+    rows = [row for row in select_in(connection, _WITHIN, Contact.within_id, go) if row.id not in go]
     if rows:
         moment = now()
         alone = [{"id": row.id, "within_id": None, "updated_at": moment} for row in rows]
