@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -263,10 +264,16 @@ class Ringer:
 
 
 def _ring(connection: redis.Redis, task: str, row_id: int) -> None:
-    if connection.set(flag(task, row_id), 1, nx=True, ex=FLAG_SECONDS):
-        queue(ALLOWED[task], connection).enqueue_call(
+    if not connection.set(flag(task, row_id), 1, nx=True, ex=FLAG_SECONDS):
+        return
+    waiting = queue(ALLOWED[task], connection)
+    # The flag falls while a wake-up waits behind long work. Each one more would have its turn, too.
+    begins = f"{task.rpartition('.')[2]}-{row_id}-"
+    if not any(job_id.startswith(begins) for job_id in waiting.get_job_ids()):
+        waiting.enqueue_call(
             task,
             args=[row_id],
+            job_id=f"{begins}{uuid.uuid4().hex}",
             timeout=_TIMEOUTS[task],
             result_ttl=0,
             failure_ttl=_FAILED_SECONDS,

@@ -76,9 +76,19 @@ def test_a_source_is_rung_for_once_until_somebody_answers(bell, connection):
         assert bell.ring(7)
     assert bell.ring(8)
     assert jobs(connection) == [("jobs.tasks.drain", [7]), ("jobs.tasks.drain", [8])]
+    queue.queue(queue.EVENTS, connection).pop_job_id()  # a worker takes the first
     bell.answered(queue.DRAIN, 7)
     assert bell.ring(7)
-    assert len(jobs(connection)) == 3
+    assert jobs(connection) == [("jobs.tasks.drain", [8]), ("jobs.tasks.drain", [7])]
+
+
+def test_what_waits_behind_long_work_waits_once(bell, connection):
+    """The sweeper rings for it again and again; each wake-up more would have its turn, before what is new."""
+    for _ in range(3):
+        assert bell.take_in(4)
+        assert bell.take_in(44)
+        connection.delete(queue.flag(queue.IMPORT, 4), queue.flag(queue.IMPORT, 44))  # its time is over
+    assert jobs(connection, queue.SYNCS) == [("jobs.tasks.run_import", [4]), ("jobs.tasks.run_import", [44])]
 
 
 def test_long_work_waits_in_a_queue_of_its_own(bell, connection):
