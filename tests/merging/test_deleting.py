@@ -14,7 +14,7 @@ from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Contact, Customer, Decision, Edit, KeptUuid, Note, Subscription, now
 from webapp.models.base import new_uuid
-from webapp.services import edits, merges
+from webapp.services import detaching, edits, merges
 from webapp.services.billing import subscriptions
 from webapp.services.billing.subscriptions import SubscriptionTold
 from webapp.services.composing import compose
@@ -215,3 +215,27 @@ def test_a_customer_can_be_merged_again_after_its_source_was_deleted(world: Worl
         compose(connection, connection.scalars(select(Customer.id)).all())
     assert world.rows() == before
     assert kept in {row.uuid for row in customers(world)}
+
+
+def test_customers_with_many_contacts_are_detached_a_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the request to delete a source, and each step of the work, holds nobody up for long."""
+    monkeypatch.setattr(detaching, "CONTACTS", 3)
+    for number in (2, 3, 4):
+        told = {"email": f"u{number}@x.example", "company": {"id": f"g{number}", "name": f"N{number}"}}
+        call = {"type": "identify", "userId": f"u{number}", "timestamp": 1, "traits": told}
+        world.tell("s", [call, call | {"userId": f"v{number}"}])
+        world.bill(f"b{number}")
+        world.merge(("b", f"b{number}"), ("s", f"gg{number}"))
+    world.merge(("b", "b1"), ("s", "gg1"))
+    steps = []
+    with begin(world.engine) as connection:
+        while detached := detaching.detach(connection, world.sources["b"]):
+            steps.append(detached)
+    assert steps == [2, 1, 1]
+    world.delete("b")
+    assert [
+        (row.external_id, row.contacts) for row in customers(world) if row.source_id == world.sources["s"]
+    ] == [("g1", 1), ("g2", 2), ("g3", 2), ("g4", 2)]
+    world.check()

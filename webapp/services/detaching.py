@@ -23,11 +23,14 @@ from webapp.services.composing import behind_customers
 from webapp.services.composing_contacts import compose_contacts
 from webapp.services.inheriting import Heir, hand_over
 from webapp.services.merging import settle, teller_of
+from webapp.services.pacing import within
 from webapp.services.rows import chunks, delete_in, select_in, upsert
 from webapp.services.standing import step_down
 
 AT_ONCE = 1000
 """Merged customers that the request to delete a source detaches itself; more are left to the work."""
+CONTACTS = 2000
+"""Contacts that the customers have that are detached at once, unless a single one has more."""
 
 
 def detach(connection: Connection, source_id: int, most: int = AT_ONCE) -> int:
@@ -74,6 +77,9 @@ def _merged(connection: Connection, source_id: int, most: int) -> list[Any]:
     query = select(mine.customer_id).join(mate, together[0]).where(*together[1:]).distinct().limit(most)
     # Who follows is in an index of its own, so customers of one source alone are never looked at.
     ids = {id for follower in (mine, mate) for id in connection.scalars(query.where(follower.follows))}
+    sizes = select_in(connection, select(Customer.id, Customer.contacts), Customer.id, ids)
+    last = within(sorted((row.id, row.contacts) for row in sizes), CONTACTS)
+    ids = {id for id in ids if id <= last}
     rows = select(DataSourceCustomer.__table__).where(DataSourceCustomer.source_id == source_id)
     return select_in(connection, rows, DataSourceCustomer.customer_id, ids)
 
@@ -151,8 +157,12 @@ def _keep_uuids(connection: Connection, leaders: Mapping[int, Any]) -> None:
 
 
 def _contacts(connection: Connection, customer_ids: Iterable[int]) -> list[Any]:
+    """The contacts of some customers that are shown as the same human as another, and those others."""
     columns = (Contact.id, Contact.uuid, Contact.source_id, Contact.origin_uuid, Contact.within_id)
-    return select_in(connection, select(*columns, Contact.customer_id), Contact.customer_id, customer_ids)
+    query = select(*columns, Contact.customer_id)
+    inside = query.where(Contact.within_id.is_not(None))
+    rows = select_in(connection, inside, Contact.customer_id, customer_ids)
+    return rows + select_in(connection, query, Contact.id, {row.within_id for row in rows})
 
 
 def _hand_over_contacts(
@@ -161,7 +171,7 @@ def _hand_over_contacts(
     """Give what people wrote on contacts that went to those that were shown as the same human.
 
     Args:
-        before: the contacts of the customers as they were.
+        before: the contacts of the customers as they were, of `_contacts`.
         since: by origin when the customers were merged; what is older goes.
     """
     query = select(Contact.id, Contact.uuid, Contact.source_id, Contact.customer_id, Contact.within_id)
