@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from tests.projection.support import receive
 from tests.sources.support import ACME, ADA, BOB, add_source, change, key, row
 from webapp.database import begin
+from webapp.extensions import db
 from webapp.models import Contact, Event, Source, WebhookUrl
-from webapp.services import tokens
+from webapp.services import long_work, sources, tokens
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -133,6 +134,44 @@ def test_policy_then_resync_changes_the_tables(app, engine, settings):
         assert connection.scalars(select(Contact.user_id)).all() == ["bob"]
     again = told(run(app, "source", "policy", public_id, "company"))
     assert again == "It was that already: A user is added to a company.\n"
+
+
+def test_what_is_under_way_goes_before_what_was_asked_for(app, engine, settings):
+    """Work of another kind, or with another policy, is ended first; then comes what the script wanted."""
+    public_id, _ = add_source(app)
+    receive(engine, key(app, public_id), [ADA, BOB, ACME])
+    run(app, "drain")
+    under_way(app, public_id, "resync")
+    assert told(run(app, "source", "rebuild", public_id)).splitlines() == [
+        "Re-sync, under way already: done. No customer or contact was added or removed.",
+        "Rebuild from events: done. No customer or contact was added or removed. "
+        "All 3 ids and companies came out as they were.",
+    ]
+    under_way(app, public_id, "resync")
+    told(run(app, "source", "policy", public_id, "company"))
+    assert told(run(app, "source", "resync", public_id)).splitlines() == [
+        "Re-sync, under way already: done. No customer or contact was added or removed.",
+        "Re-sync: done. −1 customer, −1 contact.",
+    ]
+    assert row(app, public_id).applied_policy == "company"
+
+
+def test_a_script_that_joins_what_it_wanted_does_it_once(app, engine):
+    """The same kind with the same choice is what was asked for."""
+    public_id, _ = add_source(app)
+    receive(engine, key(app, public_id), [ADA, BOB, ACME])
+    run(app, "drain")
+    told(run(app, "source", "policy", public_id, "company"))
+    under_way(app, public_id, "resync")
+    assert told(run(app, "source", "resync", public_id)) == (
+        "Re-sync, under way already: done. −1 customer, −1 contact.\n"
+    )
+
+
+def under_way(app, public_id, kind):
+    """Somebody else asks for long work that no worker has taken up yet."""
+    with app.app_context():
+        long_work.begin(db.session(), sources.find(db.session(), public_id), kind)
 
 
 def test_rebuild_gives_the_same_again(app, engine, settings, tmp_path):

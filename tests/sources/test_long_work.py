@@ -98,15 +98,64 @@ def test_a_silent_worker_is_told_of_instead_of_a_time_that_grows(app, engine, fi
     assert part.select_one("#sync-silent") is None
 
 
+def said(client, path):
+    """What a page answers in passing."""
+    return [" ".join(each.text.split()) for each in soup(client.get(path)).select(".toast__text")]
+
+
 def test_asking_twice_joins_the_work_under_way(app, engine, filled):
-    """A double click, or two people, start one re-sync; the log has one line."""
+    """A double click, or two people, start one re-sync; the log has one line, and who joins is told so."""
     client, path = signed_in(app), f"/sources/{filled}/syncs"
+    settings_page = f"/sources/{filled}/settings"
     post(client, path + "/new", path, kind="resync")
+    assert said(client, settings_page) == ["Re-sync started."]
+    post(client, path + "/new", path, kind="resync")
+    assert said(client, settings_page) == ["A re-sync is under way already."]
     post(client, path + "/new", path, kind="rebuild")
+    assert said(client, settings_page) == [
+        "A re-sync is under way already, so no rebuild from events was started. Ask again when it has ended."
+    ]
+    change(engine, key(app, filled), policy="user")
+    post(client, path + "/new", path, kind="resync")
+    assert said(client, settings_page) == [
+        "A re-sync is under way already, with what was chosen when it was asked for. "
+        "Ask again when it has ended."
+    ]
     assert [sync.kind for sync in work(engine)] == ["resync"]
     with engine.connect() as connection:
         lines = connection.scalars(select(AuditLine.action).where(AuditLine.action.like("source.re%"))).all()
     assert lines == ["source.resynced"]
+
+
+def test_what_is_being_cancelled_is_not_what_was_asked_for(app, engine, filled):
+    """Whoever asks while the way back is gone has to ask again."""
+    client, path = signed_in(app), f"/sources/{filled}/syncs"
+    post(client, path + "/new", path, kind="resync")
+    post(client, path + "/new", f"{path}/{work(engine)[0].id}/cancellation")
+    post(client, path + "/new", path, kind="resync")
+    assert said(client, f"/sources/{filled}/settings")[-1] == (
+        "A re-sync is being cancelled. Ask again when it has ended."
+    )
+
+
+def test_a_rebuild_that_is_shown_cannot_be_cancelled(app, engine, settings, filled):
+    """After the swap no button offers it, a line says why, and a late request changes and logs nothing."""
+    client, path = signed_in(app), f"/sources/{filled}/syncs"
+    post(client, path + "/new?kind=rebuild", path, kind="rebuild")
+    sync = work(engine)[0]
+    page = f"{path}/{sync.id}"
+    assert soup(client.get(page)).select("#sync-cancel")
+    move(engine, sync.id, state="running", phase="swap", started_at=now(), heartbeat_at=now())
+    assert soup(client.get(page)).select("#sync-cancel")
+    move(engine, sync.id, phase="attached")
+    shown = soup(client.get(page))
+    assert not shown.select("#sync button")
+    assert "can no longer be taken back" in text(shown, "#sync-no-way-back")
+    assert post(client, f"/sources/{filled}/settings", f"{page}/cancellation").status_code == 303
+    assert "can no longer be taken back" in said(client, f"/sources/{filled}/settings")[-1]
+    assert work(engine)[0].state == "running"
+    with engine.connect() as connection:
+        assert "source.cancelled" not in connection.scalars(select(AuditLine.action)).all()
 
 
 def test_a_re_sync_can_be_cancelled(app, engine, settings, filled):

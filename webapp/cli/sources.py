@@ -131,19 +131,27 @@ def export_files(source_id: str, out: Path) -> None:
 
 
 def _work(source_id: str, kind: str) -> None:
-    source = find_source(source_id)
-    try:
-        sync = long_work.begin(_session(), source, kind)
-    except sources.Refused as refused:
-        raise wrong(str(refused)) from None
-    ended = _session().get(Sync, _run(sync))
-    if ended is None:
-        raise wrong(f"{source_id} was deleted meanwhile.")
-    said = f"{sync_log.NAMES[ended.kind]}: {sync_log.state_in_words(ended).lower()}."
-    said = " ".join(part for part in (said, sync_log.result_in_words(ended)) if part)
-    if ended.state != "done":
-        raise wrong(said)
-    click.echo(said)
+    """Do a re-sync or a rebuild to its end, after whatever else is under way."""
+    fits = False
+    while not fits:
+        try:
+            asked = long_work.begin(_session(), find_source(source_id), kind)
+        except sources.Refused as refused:
+            raise wrong(str(refused)) from None
+        is_new, fits = asked.is_new, asked.fits
+        ended = _session().get(Sync, _run(asked.sync))
+        if ended is None:
+            raise wrong(f"{source_id} was deleted meanwhile.")
+        said = _in_words(ended, is_new)
+        if fits and ended.state != "done":
+            raise wrong(said)
+        click.echo(said)
+
+
+def _in_words(ended: Sync, is_new: bool) -> str:
+    name = sync_log.NAMES[ended.kind] + ("" if is_new else ", under way already")
+    said = f"{name}: {sync_log.state_in_words(ended).lower()}."
+    return " ".join(part for part in (said, sync_log.result_in_words(ended)) if part)
 
 
 def _run(sync: Sync) -> int:

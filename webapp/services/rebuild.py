@@ -90,6 +90,11 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     return _move(connection, sync, last, count) if count else _enter(connection, sync, follow)
 
 
+def is_past_swap(sync: Any) -> bool:
+    """Whether the tables show what it made, so that it can no longer be taken back."""
+    return bool(sync.phase) and sync.phase not in (*BEFORE_SWAP, "discard")
+
+
 def _begin(connection: Connection, sync: Any) -> int | None:
     if sync.state == "cancelling":
         resync.finish(connection, sync, "cancelled")

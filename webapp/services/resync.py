@@ -3,6 +3,8 @@
 The new policy holds for everything that is projected from the first step on; the steps then go through the
 persons that were there. At any time every person is shown under one policy or the other, so no reader ever
 sees a half-empty table. A cancelled re-sync goes through the same persons again, back to the policy before.
+Which attributes are ignored is not the re-sync's to take back: who is placed, on either way, follows that as
+it is now, and the result says so.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     return None
 
 
-def _enter(connection: Connection, sync: Any, phase: str, **more: int) -> int:
+def _enter(connection: Connection, sync: Any, phase: str, **more: Any) -> int:
     progress.note(connection, sync.id, phase=phase, cursor=0, **more)
     return 0
 
@@ -92,7 +94,8 @@ def _turn_back(connection: Connection, sync: Any) -> int:
         update(Source).where(Source.id == sync.source_id).values(applied_policy=sync.previous_policy)
     )
     first = MISPLACED if sync.phase == MISPLACED else ATTACHED
-    return _enter(connection, sync, _BACK + first, done=0)
+    result = sync.result | {"back_since": now()}
+    return _enter(connection, sync, _BACK + first, done=0, result=result)
 
 
 def attached(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:
@@ -201,9 +204,27 @@ def _count(connection: Connection, model: Any, source: Any) -> int:
 def finish(connection: Connection, sync: Any, state: str) -> None:
     """Close a piece of work, with what changed in counts."""
     if state == "done" and sync.phase != MISPLACED:  # everybody was placed again
-        placed = update(Source).where(Source.id == sync.source_id)
-        connection.execute(placed.values(attributes_applied_at=sync.started_at))
+        _follow_attributes(connection, sync, sync.started_at)
+    elif sync.phase.startswith(_BACK):
+        progress.note(connection, sync.id, result=sync.result | _attributes_after(connection, sync))
     progress.note(connection, sync.id, state=state, finished_at=now())
+
+
+def _follow_attributes(connection: Connection, sync: Any, since: int) -> None:
+    """Everybody was placed after an instant, so by what was ignored or imported again before it."""
+    placed = update(Source).where(Source.id == sync.source_id)
+    connection.execute(placed.values(attributes_applied_at=since))
+
+
+def _attributes_after(connection: Connection, sync: Any) -> dict[str, list[str]]:
+    """Keys that a way back applied to everybody, and those that were changed too late for that."""
+    before = attribute_changes.pending(connection, _source(connection, sync))
+    since = sync.result.get("back_since")  # not known of a way back that an earlier release began
+    if since and sync.phase != _BACK + MISPLACED:
+        _follow_attributes(connection, sync, since)
+    after = attribute_changes.pending(connection, _source(connection, sync))
+    named = {"applied": [each for each in before if each not in after], "meanwhile": after}
+    return {what: sorted({each.key for each in of}) for what, of in named.items() if of}
 
 
 def sweep_contacts(connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from webapp.services.previews import Preview
 
 SHOWN = 10
+NAMED = 3  # of many in a sentence
 SILENT_AFTER = 5_000_000
 NAMES = {"resync": "Re-sync", "rebuild": "Rebuild from events", "deletion": "Deletion"}
 # What the counts of progress count, by kind of work.
@@ -49,6 +50,22 @@ def state_in_words(sync: Sync) -> str:
     return _STATES.get(sync.state, sync.state)
 
 
+def begun_in_words(sync: Sync, kind: str, is_new: bool, fits: bool) -> str:
+    """What is said to whoever asked for work of a kind, and got this: see `long_work.Asked`."""
+    if is_new:
+        return f"{NAMES[sync.kind]} started."
+    under_way = f"A {NAMES[sync.kind].lower()} is under way already"
+    if fits:
+        return f"{under_way}."
+    if sync.state == "cancelling":
+        said = f"A {NAMES[sync.kind].lower()} is being cancelled"
+    elif sync.kind != kind:
+        said = f"{under_way}, so no {NAMES[kind].lower()} was started"
+    else:
+        said = f"{under_way}, with what was chosen when it was asked for"
+    return f"{said}. Ask again when it has ended."
+
+
 def why_in_words(sync: Sync) -> str:
     """Why it was asked for, as far as that can be told: what had been chosen since the tables were made."""
     reasons = []
@@ -57,8 +74,7 @@ def why_in_words(sync: Sync) -> str:
     if sync.kind == "rebuild" and not mappings.same(sync.mapping, sync.previous_mapping):
         reasons.append("another mapping was chosen")
     if keys := (sync.result or {}).get("attributes"):
-        named = ", ".join(keys[:3]) + (" …" if len(keys) > 3 else "")
-        reasons.append(f"attributes were ignored or imported again: {named}")
+        reasons.append(f"attributes were ignored or imported again: {_some(keys)}")
     return "; ".join(reasons) or "Asked for with nothing changed"
 
 
@@ -80,7 +96,8 @@ def seconds_left(sync: Sync) -> float | None:
     """About how long it will still take; None until that can be told, and while nobody works on it."""
     if not (sync.running and sync.started_at and sync.total and sync.done) or silent(sync):
         return None
-    elapsed = (now() - sync.started_at) / 1_000_000
+    # The way back of what was cancelled counts anew.
+    elapsed = (now() - (sync.result or {}).get("back_since", sync.started_at)) / 1_000_000
     return elapsed * max(0, sync.total - sync.done) / sync.done if elapsed >= 1 else None
 
 
@@ -103,19 +120,37 @@ def result_in_words(sync: Sync) -> str:
         return str(result["error"])
     if sync.running:
         return ""
+    if sync.state == "cancelled":
+        return _taken_back(result)
     parts = [
         _change("+", result.get("customers_added", 0), "customer"),
         _change("−", result.get("customers_removed", 0), "customer"),
         _change("+", result.get("contacts_added", 0), "contact"),
         _change("−", result.get("contacts_removed", 0), "contact"),
+        f"{moved} moved" if (moved := _change("", result.get("contacts_moved", 0), "contact")) else "",
     ]
     changes = ", ".join(part for part in parts if part)
-    if sync.state == "cancelled":
-        return "Everything is as it was before."
     if sync.state != "done":
         return changes
     done = f"{changes or 'No customer or contact was added or removed'}."
     return " ".join(part for part in (done, _comparison(result)) if part)
+
+
+def _taken_back(result: Mapping[str, Any]) -> str:
+    """What a cancelled one left: attributes follow what is chosen of them now, whatever was cancelled."""
+    applied, meanwhile = result.get("applied"), result.get("meanwhile")
+    if not (applied or meanwhile):
+        return "Everything is as it was before."
+    said = "The policy is as it was before."
+    if applied:
+        said += f" What was ignored or imported again is so for everybody now: {_some(applied)}."
+    if meanwhile:
+        said += f" Ignored or imported again meanwhile, which takes another re-sync: {_some(meanwhile)}."
+    return said
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
 
 
 def _comparison(result: Mapping[str, Any]) -> str:
@@ -125,7 +160,7 @@ def _comparison(result: Mapping[str, Any]) -> str:
         return ""
     if not differing:
         return f"All {compared:,} ids and companies came out as they were."
-    named = ", ".join(result.get("examples", ())[:3])
+    named = ", ".join(result.get("examples", ())[:NAMED])
     of_them = f", such as {named}" if named else ""
     return f"{differing:,} of {compared:,} ids and companies came out differently{of_them}."
 

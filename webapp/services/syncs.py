@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.database import CROWDED, begin
+from webapp.domain import mapping
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, now
 from webapp.models.sync import OPEN
@@ -36,9 +37,11 @@ from webapp.services.previews import Preview, preview, waiting
 from webapp.services.projection import never
 
 __all__ = [
+    "CannotCancel",
     "CannotRebuild",
     "DeletionReport",
     "Preview",
+    "brings",
     "deletion_report",
     "open_sync",
     "preview",
@@ -48,6 +51,7 @@ __all__ = [
     "run",
     "stalled",
     "waiting",
+    "why_not_to_cancel",
 ]
 
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
@@ -67,6 +71,10 @@ class CannotRebuild(ValueError):
     """The inbox no longer holds all that was told; the message is for the person who asked."""
 
 
+class CannotCancel(ValueError):
+    """It is too late, or there is no way back; the message is for the person who asked."""
+
+
 def request(session: Session, source: Source, kind: str = "resync", user_id: int | None = None) -> Sync:
     """Ask for a re-sync or a rebuild; a second request joins the one under way.
 
@@ -76,6 +84,10 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
 
     Returns:
         The work to follow: a new one, or the one of this source that is under way.
+
+    Raises:
+        CannotRebuild: retention has dropped events.
+        LookupError: the source is being deleted.
     """
     if kind == "rebuild" and source.dropped_before is not None:
         raise CannotRebuild(
@@ -85,12 +97,12 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
     # The source's row is the lock under which everything about its long work is decided.
     session.execute(select(Source.id).where(Source.id == source.id).with_for_update())
     session.refresh(source)
+    if source.state != "active":
+        raise LookupError("This source is being deleted.")
     running = open_sync(session, source.id)
-    if running is not None or source.state != "active":
-        if running is None:
-            raise LookupError("This source is being deleted.")
+    if running is not None:
         return running
-    changed = [each.key for each in attribute_changes.pending(session, source)]
+    changed = _changed_attributes(session, source)
     sync = Sync(
         source_id=source.id,
         kind=kind,
@@ -108,22 +120,56 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
     return sync
 
 
+def _changed_attributes(session: Session, source: Source) -> list[str]:
+    return [each.key for each in attribute_changes.pending(session, source)]
+
+
+def brings(session: Session, sync: Sync, source: Source, kind: str) -> bool:
+    """Whether the end of work that is under way is what a request for a kind would bring now."""
+    if sync.kind != kind or sync.state == "cancelling" or sync.policy != source.policy:
+        return False
+    if kind == "rebuild" and not mapping.same(sync.mapping, source.mapping):
+        return False
+    return set(_changed_attributes(session, source)) <= set((sync.result or {}).get("attributes", ()))
+
+
 def open_sync(session: Session, source_id: int) -> Sync | None:
     """The long work of a source that is under way, if any."""
     query = select(Sync).where(Sync.source_id == source_id, Sync.state.in_(OPEN))
     return session.scalars(query.order_by(Sync.id.desc())).first()
 
 
-def request_cancel(session: Session, sync: Sync) -> None:
-    """Ask that a re-sync or rebuild be taken back. A deletion cannot be cancelled."""
+def why_not_to_cancel(sync: Any) -> str:
+    """In words why a piece of work cannot be taken back; empty when it can."""
+    if sync.state not in OPEN:
+        return "This has ended already, so nothing was cancelled."
     if sync.kind == "deletion":
-        return
-    session.execute(
-        update(Sync)
-        .where(Sync.id == sync.id, Sync.state.in_(("queued", "running")))
-        .values(state="cancelling")
-    )
+        return "A deletion cannot be cancelled."
+    if sync.kind == "rebuild" and rebuild.is_past_swap(sync):
+        return "The tables show what was rebuilt by now, so this can no longer be taken back."
+    return ""
+
+
+def request_cancel(session: Session, sync: Sync) -> bool:
+    """Ask that a re-sync or rebuild be taken back.
+
+    Args:
+        session: the caller commits.
+
+    Returns:
+        False when that had been asked already.
+
+    Raises:
+        CannotCancel: it has ended, or has no way back.
+    """
+    # Who holds the source's row knows which step was the last: none can be under way.
+    session.execute(select(Source.id).where(Source.id == sync.source_id).with_for_update(key_share=True))
     session.refresh(sync)
+    if why_not := why_not_to_cancel(sync):
+        raise CannotCancel(why_not)
+    asked, sync.state = sync.state, "cancelling"
+    session.flush()
+    return asked != "cancelling"
 
 
 def request_deletion(session: Session, source: Source, user_id: int | None = None) -> Sync:

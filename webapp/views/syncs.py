@@ -11,7 +11,7 @@ from webapp.extensions import db
 from webapp.models import Source, Sync
 from webapp.models.source import POLICIES
 from webapp.security import current_user, go_to, viewer_may
-from webapp.services import attribute_changes, long_work, previews, sync_log
+from webapp.services import attribute_changes, long_work, previews, sync_log, syncs
 from webapp.services.sources import Refused
 from webapp.views.source_page import frame, is_part, source_or_404, start
 
@@ -35,18 +35,18 @@ def new(source_id: str) -> ResponseReturnValue:
 
 @bp.post("")
 def create(source_id: str) -> ResponseReturnValue:
-    """Begin; whoever asks while it is under way sees the one that runs."""
+    """Begin; whoever asks while work is under way sees the one that runs, and is told so."""
     source = source_or_404(source_id)
     kind = request.form.get("kind", "resync")
     if kind not in KINDS:
         abort(400)
     try:
-        sync = long_work.begin(db.session(), source, kind, current_user.id)
+        asked = long_work.begin(db.session(), source, kind, current_user.id)
     except Refused as refused:
         flash(str(refused), "error")
         return go_to(url_for("sources.settings", source_id=source.public_id))
-    start(sync)
-    flash(f"{sync_log.NAMES[sync.kind]} started.")
+    start(asked.sync)
+    flash(sync_log.begun_in_words(asked.sync, kind, asked.is_new, asked.fits))
     return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
 
 
@@ -63,9 +63,12 @@ def show(source_id: str, sync_id: int) -> ResponseReturnValue:
 
 @bp.post("/<int:sync_id>/cancellation")
 def cancel(source_id: str, sync_id: int) -> ResponseReturnValue:
-    """Stop it; the tables are left as they were."""
+    """Take it back, while that can be done."""
     source = source_or_404(source_id)
-    long_work.cancel(db.session(), _sync_or_404(source, sync_id), current_user.id)
+    try:
+        long_work.cancel(db.session(), _sync_or_404(source, sync_id), current_user.id)
+    except Refused as refused:
+        flash(str(refused), "error")
     return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
 
 
@@ -77,7 +80,7 @@ def _sync_or_404(source: Source, sync_id: int) -> Sync:
 
 
 def _words() -> dict[str, Any]:
-    return {"sync_log": sync_log, "policies": POLICIES}
+    return {"sync_log": sync_log, "policies": POLICIES, "why_not_to_cancel": syncs.why_not_to_cancel}
 
 
 def register(app: Flask) -> None:
