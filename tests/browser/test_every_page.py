@@ -62,7 +62,16 @@ def account(paying, settings):  # noqa: F811
     begin(client, file)
     read(engine, settings)
     both = ("settings", "customers", "deletion/new")
-    own = ["retention", "waiting", "preview", "syncs/1", "syncs/new", "mapping/preview", "write-key/new"]
+    own = [
+        "retention",
+        "waiting",
+        "preview",
+        "syncs",
+        "syncs/1",
+        "syncs/new",
+        "mapping/preview",
+        "write-key/new",
+    ]
     outside = ("/sign-in", re.search(r"/setup/[\w-]+", joining)[0])
     inside = (
         *(imported, file, note.get("href") or note["action"], f"{one}/merge?q=e"),

@@ -38,6 +38,8 @@ class Sync(Base):
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    asked_by: Mapped[str | None]
+    """The e-mail address of who asked, which outlives the account; None: the command line."""
     created_at: Mapped[Micros]
     started_at: Mapped[Micros | None]
     heartbeat_at: Mapped[Micros | None]

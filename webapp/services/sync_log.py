@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain import mapping as mappings
-from webapp.models import Source, Sync, User, now
+from webapp.models import Source, Sync, now
 from webapp.models.source import POLICIES
 from webapp.models.sync import OPEN
 from webapp.services.audit import COMMAND_LINE
@@ -17,7 +18,7 @@ from webapp.services.audit import COMMAND_LINE
 if TYPE_CHECKING:
     from webapp.services.previews import Preview
 
-SHOWN = 10
+SHOWN, PAGE = 10, 50  # pieces of work on the settings page, and on one of the history
 NAMED = 3  # of many in a sentence
 SILENT_AFTER = 5_000_000
 NAMES = {"resync": "Re-sync", "rebuild": "Rebuild from events", "deletion": "Deletion"}
@@ -33,11 +34,33 @@ _STATES = {
 }
 
 
-def history(session: Session, source: Source) -> list[Sync]:
-    """The last work on a source that has ended, the latest first."""
-    ended = (Sync.source_id == source.id, Sync.state.not_in(OPEN))
-    wanted = select(Sync).where(*ended).order_by(Sync.id.desc())
-    return list(session.scalars(wanted.limit(SHOWN)))
+@dataclass(frozen=True, slots=True)
+class History:
+    """Some of the work on a source that has ended, the latest first.
+
+    Attributes:
+        syncs: their rows.
+        older: the `before` of the page of older ones; None when there is none.
+    """
+
+    syncs: list[Sync]
+    older: int | None
+
+
+def history(session: Session, source: Source, before: int | None = None, most: int = SHOWN) -> History:
+    """One page of the work on a source that has ended.
+
+    Args:
+        session: to read with.
+        source: whose.
+        before: only work that was asked for before the one with this id.
+        most: the greatest number of them.
+    """
+    wanted = select(Sync).where(Sync.source_id == source.id, Sync.state.not_in(OPEN)).order_by(Sync.id.desc())
+    if before is not None:
+        wanted = wanted.where(Sync.id < before)
+    rows = list(session.scalars(wanted.limit(most + 1)))
+    return History(rows[:most], rows[most - 1].id if len(rows) > most else None)
 
 
 def find(session: Session, source: Source, sync_id: int) -> Sync | None:
@@ -78,12 +101,9 @@ def why_in_words(sync: Sync) -> str:
     return "; ".join(reasons) or "Asked for with nothing changed"
 
 
-def askers(session: Session, syncs: Sequence[Sync]) -> dict[int, str]:
-    """Who asked for each piece of work, by its id: an e-mail address."""
-    ids = {sync.user_id for sync in syncs if sync.user_id is not None}
-    found = session.execute(select(User.id, User.email).where(User.id.in_(ids)))
-    emails = {row.id: row.email for row in found}
-    return {sync.id: emails.get(sync.user_id or 0, COMMAND_LINE) for sync in syncs}
+def who(sync: Sync) -> str:
+    """Who asked for it: an e-mail address, whether the account is there or gone."""
+    return sync.asked_by or COMMAND_LINE
 
 
 def silent(sync: Sync) -> bool:

@@ -17,7 +17,7 @@ from webapp.config import Settings
 from webapp.database import CROWDED, begin
 from webapp.domain import mapping
 from webapp.failpoints import reach
-from webapp.models import Source, Sync, now
+from webapp.models import Source, Sync, User, now
 from webapp.models.sync import OPEN
 from webapp.services import (
     attribute_changes,
@@ -112,6 +112,7 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
         mapping=source.mapping,
         previous_mapping=source.applied_mapping,
         user_id=user_id,
+        asked_by=session.scalar(select(User.email).where(User.id == user_id)) if user_id else None,
         created_at=now(),
         result={"attributes": changed} if changed else {},
     )

@@ -13,6 +13,7 @@ from webapp.models.source import POLICIES
 from webapp.security import current_user, go_to, viewer_may
 from webapp.services import attribute_changes, long_work, previews, sync_log, syncs
 from webapp.services.sources import Refused
+from webapp.views.arguments import row_id
 from webapp.views.source_page import frame, is_part, source_or_404, start
 
 bp = Blueprint("syncs", __name__, url_prefix="/sources/<source_id>/syncs")
@@ -48,6 +49,17 @@ def create(source_id: str) -> ResponseReturnValue:
     start(asked.sync)
     flash(sync_log.begun_in_words(asked.sync, kind, asked.is_new, asked.fits))
     return go_to(url_for("sources.settings", source_id=source.public_id, _anchor="sync"))
+
+
+@bp.get("")
+@viewer_may
+def index(source_id: str) -> ResponseReturnValue:
+    """All work that has ended, a page at a time."""
+    source, before = source_or_404(source_id), row_id("before")
+    history = sync_log.history(db.session(), source, before, sync_log.PAGE)
+    return render_template(
+        "syncs/index.html", history=history, behind=before is not None, **frame(source, "settings")
+    )
 
 
 @bp.get("/<int:sync_id>")
