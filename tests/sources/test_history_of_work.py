@@ -2,8 +2,7 @@
 
 import pytest
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import delete, insert, select
-from sqlalchemy import text as sql
+from sqlalchemy import delete, insert, select, update
 
 from tests.people import add_user, signed_in
 from tests.sources.support import add_source, key, soup, text
@@ -65,9 +64,7 @@ def test_who_asked_is_kept_of_work_that_an_older_release_did(app, engine, source
     many(app, engine, source, 2)
     with begin(engine) as connection:
         first = connection.scalar(select(Sync.id).order_by(Sync.id))
-        connection.execute(
-            sql("UPDATE syncs SET user_id = :user WHERE id = :id"), {"user": known, "id": first}
-        )
+        connection.execute(update(Sync).where(Sync.id == first).values(user_id=known))
     with app.app_context():
         downgrade(revision="0018")
         upgrade()
@@ -98,6 +95,29 @@ def test_all_work_that_has_ended_can_be_reached(app, engine, source):
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == 55
     assert text(soup(client.get(found[0])), "h2").startswith("Re-sync")
+
+
+@SQLITE
+def test_the_page_of_a_rebuild_lists_what_came_out_differently(app, engine, source):
+    """Every record that is named, what it is and how it differs; and how many more there are."""
+    many(app, engine, source, 1)
+    named = [["changed", "user", "u1"], ["new", "anonymous", "<i>"], ["gone", "company", "acme"]]
+    named += [["gone", "user", f"g{n}"] for n in range(9)]
+    result = {"compared": 9000, "differing": 1203, "examples": named}
+    with begin(engine) as connection:
+        connection.execute(update(Sync).values(kind="rebuild", result=result))
+    client = signed_in(app, "viewer")
+    settings_page = soup(client.get(f"/sources/{source}/settings"))
+    page = soup(client.get(settings_page.select_one("#resync tbody th a")["href"]))
+    lines = [" ".join(line.get_text(" ").split()) for line in page.select("#differences tbody tr")]
+    assert lines[:4] == [
+        "u1 User ID Told differently",
+        "<i> Anonymous ID Not there before",
+        "acme Company Not made again",
+        "g0 User ID Not made again",
+    ]
+    assert len(lines) == 12
+    assert text(page, "#more-differences") == "And 1,191 more, which were counted and not named."
 
 
 @SQLITE

@@ -24,6 +24,8 @@ from webapp.failpoints import reach
 from webapp.models import (
     AttributeSighting,
     Company,
+    Contact,
+    DataSourceCustomer,
     Decision,
     Edit,
     Event,
@@ -32,6 +34,7 @@ from webapp.models import (
     PathSighting,
     Person,
     Source,
+    now,
 )
 from webapp.models.event import PENDING
 from webapp.services import comparing, keeping, progress, reading, resync, walking
@@ -43,7 +46,9 @@ GENERATIONS = (Identifier, Person, Company, AttributeSighting, PathSighting)
 # Phases that go through pages of records, each with the phase that follows.
 PAGED: dict[str, tuple[Callable[..., tuple[int, int]], str]] = {
     "compare identifiers": (comparing.identifiers, "compare companies"),
-    "compare companies": (comparing.companies, "swap"),
+    "compare companies": (comparing.companies, "compare shown identifiers"),
+    "compare shown identifiers": (comparing.shown_identifiers, "compare shown companies"),
+    "compare shown companies": (comparing.shown_companies, "swap"),
     resync.ATTACHED: (resync.attached, resync.UNATTACHED),
     resync.UNATTACHED: (resync.unattached, "contacts"),
     "contacts": (resync.sweep_contacts, "customers"),
@@ -53,10 +58,28 @@ PAGED: dict[str, tuple[Callable[..., tuple[int, int]], str]] = {
     "notes": (partial(keeping.catch_up, Note), "outcomes"),
     "outcomes": (reading.outcomes_again, "erase"),
 }
-# Phases whose rows are not part of the total that was promised.
-UNCOUNTED = ("contacts", "customers", "decisions", "edits", "notes", "outcomes")
+# Phases whose rows are too few to be part of the total.
+UNCOUNTED = ("decisions", "edits", "notes")
 # Phases in which it can still be taken back, and in which events are folded into both generations.
-BEFORE_SWAP = ("events", "compare identifiers", "compare companies", "swap")
+BEFORE_SWAP = (
+    *("events", "compare identifiers", "compare companies"),
+    *("compare shown identifiers", "compare shown companies", "swap"),
+)
+MADE, SHOWN, EITHER = "made", "shown", ""
+"""Of which generation: the one that the rebuild makes, or the one before, which is shown until the swap."""
+# What the phases go through, in their order.
+GONE_THROUGH: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+    ("events", (Event,), EITHER),
+    ("compare identifiers", (Identifier,), MADE),
+    ("compare companies", (Company,), MADE),
+    ("compare shown identifiers", (Identifier,), SHOWN),
+    ("compare shown companies", (Company,), SHOWN),
+    (resync.ATTACHED, (Company, Person), MADE),  # and in the phase that follows
+    ("contacts", (Contact,), EITHER),
+    ("customers", (DataSourceCustomer,), EITHER),
+    ("outcomes", (Event,), EITHER),
+    ("erase", (Identifier, Company, Person), SHOWN),
+)
 
 
 def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> int | None:
@@ -71,7 +94,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
     if not sync.phase:
         return _begin(connection, sync)
     if sync.state == "cancelling" and sync.phase in BEFORE_SWAP:
-        return _enter(connection, sync, "discard")
+        return _take_back(connection, sync)
     source = connection.execute(select(Source.__table__).where(Source.id == sync.source_id)).one()
     if sync.phase == "events":
         return _fold(connection, sync, source, settings, limit)
@@ -87,7 +110,11 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         reach("rebuild.after_swap")
     page, follow = PAGED[walking.phase_of(sync)]
     last, count = page(connection, sync, source, limit)
-    return _move(connection, sync, last, count) if count else _enter(connection, sync, follow)
+    if count:
+        return _move(connection, sync, last, count)
+    if follow == "contacts":  # those that placing has added are known now
+        return _enter_corrected(connection, sync, source.generation - 1, follow)
+    return _enter(connection, sync, follow)
 
 
 def is_past_swap(sync: Any) -> bool:
@@ -99,21 +126,14 @@ def _begin(connection: Connection, sync: Any) -> int | None:
     if sync.state == "cancelling":
         resync.finish(connection, sync, "cancelled")
         return None
-    progress.note(connection, sync.id, total=_count_events(connection, sync))
-    return _enter(connection, sync, "events")
-
-
-def _count_events(connection: Connection, sync: Any) -> int:
-    query = select(func.count()).select_from(Event)
-    return connection.scalar(query.where(Event.source_id == sync.source_id, Event.state != PENDING)) or 0
+    shown = connection.scalar(select(Source.generation).where(Source.id == sync.source_id)) or 0
+    return _enter_corrected(connection, sync, shown, "events")
 
 
 def _fold(connection: Connection, sync: Any, source: Any, settings: Settings, limit: int) -> int:
     events = reading.page(connection, source.id, sync.cursor, limit)
     if not events:
-        total = sync.done + comparing.size(connection, source.id, source.generation + 1)
-        progress.note(connection, sync.id, total=total)
-        return _enter(connection, sync, "compare identifiers")
+        return _enter_corrected(connection, sync, source.generation, "compare identifiers")
     tally = Tally()
     readings, parked = reading.read_all(source.id, events, mapping.of(sync.mapping), tally)
     fold_next(connection, source, readings, tally, settings)
@@ -138,23 +158,64 @@ def _swap(connection: Connection, sync: Any, source: Any) -> int:
     }
     connection.execute(update(Source).where(Source.id == source.id).values(**applied))
     reach("rebuild.mid_swap")
-    more = _count_events(connection, sync) if _remaps(sync) else 0
-    for model in (Company, Person):
-        query = select(func.count()).select_from(model)
-        more += connection.scalar(query.where(model.source_id == source.id, model.generation == follow)) or 0
-    differing = sync.result.get("differing", 0) + comparing.missing(connection, sync, source)
-    told = {"total": sync.done + more, "result": sync.result | {"differing": differing}}
+    return _enter_corrected(connection, sync, source.generation, resync.ATTACHED)
+
+
+def _take_back(connection: Connection, sync: Any) -> int:
+    """Cancelled before the swap: what was made is erased, which is counted for itself."""
+    shown = connection.scalar(select(Source.generation).where(Source.id == sync.source_id)) or 0
+    total = sum(_count(connection, sync, model, shown + 1) for model in GENERATIONS)
+    told = {"done": 0, "total": total, "result": sync.result | {"back_since": now()}}
     progress.note(connection, sync.id, **told)
-    return _enter(connection, sync, resync.ATTACHED)
+    return _enter(connection, sync, "discard")
 
 
 def _erase(connection: Connection, sync: Any, generation: int, limit: int, state: str) -> int | None:
     for model in GENERATIONS:
         gone, _ = erase(connection, model, limit, source_id=sync.source_id, generation=generation)
         if gone:
-            return gone
+            return _move(connection, sync, sync.cursor, gone)
+    progress.note(connection, sync.id, done=sync.total)
     resync.finish(connection, sync, state)
     return None
+
+
+def _enter_corrected(connection: Connection, sync: Any, shown: int, phase: str) -> int:
+    """Enter a phase from which on it can be told better how much is left."""
+    left = _rows_left(connection, sync, shown, phase)
+    done, total = progress.corrected(sync.done, sync.total, left)
+    progress.note(connection, sync.id, done=done, total=total)
+    return _enter(connection, sync, phase)
+
+
+def _rows_left(connection: Connection, sync: Any, shown: int, phase: str) -> int:
+    """How many rows it goes through from a phase on, as well as that can be told.
+
+    Args:
+        shown: the generation before. Until the events are folded, the one to come is thought to be as large.
+        phase: one of those of `GONE_THROUGH`.
+    """
+    names = [name for name, *_ in GONE_THROUGH]
+    made = shown if phase == "events" else shown + 1
+    left = 0
+    for name, models, which in GONE_THROUGH[names.index(phase) :]:
+        generation = {MADE: made, SHOWN: shown}.get(which)
+        rows = sum(_count(connection, sync, model, generation) for model in models)
+        if name == "outcomes" and not _remaps(sync):
+            rows = 0
+        elif name == "events" and not _count(connection, sync, Identifier, shown):
+            rows *= 2  # nothing tells by how many people they are: at most, about, by as many
+        left += rows
+    return left
+
+
+def _count(connection: Connection, sync: Any, model: Any, generation: int | None) -> int:
+    query = select(func.count()).select_from(model).where(model.source_id == sync.source_id)
+    if generation is not None:
+        query = query.where(model.generation == generation)
+    if model is Event:
+        query = query.where(Event.state != PENDING)
+    return connection.scalar(query) or 0
 
 
 def _enter(connection: Connection, sync: Any, phase: str) -> int:
@@ -163,7 +224,6 @@ def _enter(connection: Connection, sync: Any, phase: str) -> int:
 
 
 def _move(connection: Connection, sync: Any, cursor: int, count: int) -> int:
-    uncounted = sync.phase in UNCOUNTED
-    done = min(sync.done + count, sync.total) if uncounted else sync.done + count
+    done = sync.done if sync.phase in UNCOUNTED else min(sync.done + count, sync.total)
     progress.note(connection, sync.id, cursor=cursor, done=done)
     return count

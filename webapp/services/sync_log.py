@@ -14,6 +14,7 @@ from webapp.models import Source, Sync, now
 from webapp.models.source import POLICIES
 from webapp.models.sync import OPEN
 from webapp.services.audit import COMMAND_LINE
+from webapp.services.comparing import CHANGED, GONE, NEW
 
 if TYPE_CHECKING:
     from webapp.services.previews import Preview
@@ -23,7 +24,9 @@ NAMED = 3  # of many in a sentence
 SILENT_AFTER = 5_000_000
 NAMES = {"resync": "Re-sync", "rebuild": "Rebuild from events", "deletion": "Deletion"}
 # What the counts of progress count, by kind of work.
-UNITS = {"resync": "people and companies", "rebuild": "events", "deletion": "rows"}
+UNITS = {"resync": "people and companies", "rebuild": "rows", "deletion": "rows"}
+_KINDS = {"user": "User ID", "anonymous": "Anonymous ID", "company": "Company"}
+_WAYS = {CHANGED: "Told differently", NEW: "Not there before", GONE: "Not made again"}
 _STATES = {
     "queued": "Waiting for a worker",
     "running": "Running",
@@ -45,6 +48,29 @@ class History:
 
     syncs: list[Sync]
     older: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One record that a rebuild made differently.
+
+    Attributes:
+        what: `User ID`, `Anonymous ID` or `Company`; empty when an earlier release noted it.
+        name: its id.
+        how: it differs, in words; empty when an earlier release noted it.
+    """
+
+    what: str
+    name: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Those that are named, and how many more there are."""
+
+    named: list[Difference]
+    more: int
 
 
 def history(session: Session, source: Source, before: int | None = None, most: int = SHOWN) -> History:
@@ -180,9 +206,22 @@ def _comparison(result: Mapping[str, Any]) -> str:
         return ""
     if not differing:
         return f"All {compared:,} ids and companies came out as they were."
-    named = ", ".join(result.get("examples", ())[:NAMED])
+    named = ", ".join(each.name for each in _examples(result)[:NAMED])
     of_them = f", such as {named}" if named else ""
     return f"{differing:,} of {compared:,} ids and companies came out differently{of_them}."
+
+
+def differences(sync: Sync) -> Differences:
+    """Which ids and companies a rebuild made that differ from those that were shown."""
+    result = sync.result or {}
+    named = _examples(result)
+    return Differences(named, max(0, result.get("differing", 0) - len(named)))
+
+
+def _examples(result: Mapping[str, Any]) -> list[Difference]:
+    """What was named, in the order of its finding."""
+    found = [("", "", each) if isinstance(each, str) else each for each in result.get("examples", ())]
+    return [Difference(_KINDS.get(kind, ""), name, _WAYS.get(way, "")) for way, kind, name in found]
 
 
 def _change(sign: str, count: int, noun: str) -> str:
