@@ -99,6 +99,25 @@ def test_metrics_tell_what_came_in_and_what_waits(settings, installed, engine, b
     assert told['tributary_jobs_waiting{queue="tributary-events"}'] == 1
 
 
+def test_metrics_tell_nothing_of_a_source_that_goes(settings, installed, engine):
+    """What waits there waits for nobody, so nobody is woken for it."""
+    with begin(engine) as connection:
+        stays = factories.source(connection)
+        goes = factories.source(connection, "Gone", state="deleting", failing_since=now())
+        for source_id, age, number in ((stays, 60, 1), (goes, 6000, 3)):
+            received = {"received": number, "duplicates": number}
+            factories.make(connection, Tally, source_id=source_id, hour=0, writer=1, **received)
+            for state in (0, 3):
+                for _ in range(number):
+                    at = now() - age * 1_000_000
+                    factories.event(connection, source_id, state=state, received_at=at)
+    told = read(installed(settings).get("/metrics"))
+    for name in ("received_total", "duplicate_total", "pending", "parked"):
+        assert told[f"tributary_events_{name}"] == 1, name
+    assert 59 < told["tributary_events_pending_age_seconds"] < 120
+    assert told["tributary_sources_failing"] == 0
+
+
 def test_metrics_work_on_an_empty_installation_without_a_queue(client):
     """A monitor that is set up first sees zeros, not an error."""
     told = read(client.get("/metrics"))

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, func, literal_column, select
 from webapp.models import Event, Source, Sync, Tally, now
 from webapp.models.event import PARKED, PENDING
 from webapp.models.sync import OPEN
+from webapp.services import visibility
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRY = CollectorRegistry()
@@ -71,8 +72,11 @@ class _Collected(Collector):
 
 def _of_database(engine: Engine) -> Iterator[Metric]:
     with engine.connect() as connection:
+        seen = visibility.seen(connection, Tally)
         received, duplicates = connection.execute(
-            select(func.coalesce(func.sum(Tally.received), 0), func.coalesce(func.sum(Tally.duplicates), 0))
+            select(
+                func.coalesce(func.sum(Tally.received), 0), func.coalesce(func.sum(Tally.duplicates), 0)
+            ).where(seen)
         ).one()
         yield _counter(
             "events_received", "Events that came, duplicates among them, of sources that exist.", received
@@ -125,7 +129,7 @@ def _counter(name: str, text: str, value: float) -> Metric:
 def _count(connection: Connection, state: int) -> int:
     # A literal lets both databases see that the small index of what waits, or is parked, will do.
     wanted = select(func.count()).select_from(Event).where(Event.state == literal_column(str(state)))
-    return connection.scalar(wanted) or 0
+    return connection.scalar(wanted.where(visibility.seen(connection, Event))) or 0
 
 
 def _age(connection: Connection) -> float:
@@ -133,6 +137,6 @@ def _age(connection: Connection) -> float:
     firsts = select(func.min(Event.id)).where(
         Event.state == literal_column(str(PENDING)), Event.source_id == Source.id
     )
-    of_each = select(firsts.scalar_subquery()).select_from(Source)
+    of_each = select(firsts.scalar_subquery()).select_from(Source).where(Source.state == visibility.ACTIVE)
     received_at = connection.scalar(select(func.min(Event.received_at)).where(Event.id.in_(of_each)))
     return 0.0 if received_at is None else max(0.0, (now() - received_at) / 1_000_000)
