@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
-from tests.merging.test_automations import company, number
+from tests.merging.test_automations import company, number, rule, run
 from tests.merging.test_merging import billing
 from tests.people import post, signed_in
 from tests.projection.support import drain, make_source, receive
 from webapp.config import Settings
-from webapp.models import Automation, AutomationRun, Customer, FreeMailDomain
-from webapp.services.automations import runs, working
+from webapp.database import begin
+from webapp.models import Automation, AutomationRun, Customer, FreeMailDomain, Source
+from webapp.services.automations import review, runs, working
 from webapp.services.billing.records import CustomerChange
 
 
@@ -92,6 +94,28 @@ def test_a_rule_is_tested_switched_on_reviewed_and_undone(
     work(engine)
     assert number(engine, Customer) == 5
     assert "1 merge undone" in text(client, here)
+
+
+@pytest.mark.parametrize("kind", ["segment", "billing"])
+def test_numbers_leave_out_what_the_lists_behind_them_leave_out(
+    engine: Engine, settings: Settings, kind: str
+) -> None:
+    """While a source is being deleted nothing of it is shown, not even in a count."""
+    fill(engine, settings)
+    run(engine, rule(engine), "apply")
+
+    def numbers() -> tuple[int, int, int, int]:
+        with engine.connect() as connection:
+            automation = connection.execute(select(Automation.__table__)).one()
+            counted = review.counts(connection).get(automation.id, {"waiting": 0, "merged": 0})
+            listed = review.page(connection, automation, ambiguous=True).cases
+            merged, _ = review.merges_of(connection, automation.id)
+        return counted["waiting"], len(listed), counted["merged"], len(merged)
+
+    assert numbers() == (1, 1, 1, 1)
+    with begin(engine) as connection:
+        connection.execute(update(Source).where(Source.kind == kind).values(state="deleting"))
+    assert numbers() == (0, 0, 0, 0)
 
 
 def test_a_rule_is_added_changed_and_removed(app: Flask, engine: Engine) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Text, cast, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.models.account import User
 from webapp.models.audit import AuditLine
 from webapp.models.base import now
+from webapp.models.customer import Customer
 from webapp.models.source import Source
+from webapp.services.rows import delete_in, select_in
 
 PAGE_SIZE = 50
 
@@ -62,6 +64,7 @@ SENTENCES = {
     "automation.switched_off": "switched the automation “{rule}” off",
     "automation.undone": "switched the automation “{rule}” off and undid its merges",
     "automation.removed": "removed the automation “{rule}”",
+    "automation.merged": "had the automation “{rule}” merge {number}",
     "automation.free_mail_changed": "changed the list of free-mail domains: {domains}",
     "api_key.made": "made the API key {name}, which may {scope}",
     "api_key.revoked": "revoked the API key {name}",
@@ -72,11 +75,13 @@ SENTENCES = {
     "customer.value_set": "set {attribute} of the customer {record} by hand",
     "customer.value_taken_back": "took back what was set by hand as {attribute} of the customer {record}",
     "customer.note_added": "wrote a note on the customer {record}",
-    "customer.note_changed": "changed their note on a customer",
-    "customer.note_deleted": "deleted their note on a customer",
-    "customer.merged": "merged a customer into {record}",
-    "customer.unmerged": "took a merge of the customer {record} back",
-    "customer.told_apart": "said that another customer is not the same as {record}",
+    "customer.note_changed": "changed a note of theirs on the customer {record}",
+    "customer.note_deleted": "deleted a note of theirs on the customer {record}",
+    "customer.merged": "merged {other} into {record}",
+    "customer.unmerged": "took the merge of {other} into {record} back",
+    "customer.told_apart": "said that {other} is not the same as {record}",
+    "customer.deleted": "deleted the customer {record}",
+    "customer.subscription_deleted": "deleted a subscription of the customer {record}",
     "customer.mrr_adjusted": "adjusted the MRR of a subscription of the customer {record}",
     "customer.adjustment_removed": "removed an MRR adjustment of the customer {record}",
     "customer.subscriptions_connected": "connected subscriptions of the customer {record}",
@@ -84,10 +89,13 @@ SENTENCES = {
     "customer.many_changed": "gave {number} {what}",
     "contact.value_set": "set {attribute} of the contact {record} by hand",
     "contact.value_taken_back": "took back what was set by hand as {attribute} of the contact {record}",
-    "contact.separated": "separated a contact from {record}",
+    "contact.merged": "merged {other} into {record}",
+    "contact.separated": "separated {other} from {record}",
+    "contact.deleted": "deleted the contact {record}",
     "contact.note_added": "wrote a note on the contact {record}",
-    "contact.note_changed": "changed their note on a contact",
-    "contact.note_deleted": "deleted their note on a contact",
+    "contact.note_changed": "changed a note of theirs on the contact {record}",
+    "contact.note_deleted": "deleted a note of theirs on the contact {record}",
+    "plan.deleted": "deleted the plan {plan} of {name}",
     "attribute.hidden": "hid the custom attribute {key} of {entity}s",
     "attribute.shown": "showed the custom attribute {key} of {entity}s again",
     "attribute.ignored": "chose to ignore the custom attribute {key} of {entity}s",
@@ -110,7 +118,11 @@ LABELS = {
     "source.signatures_unasked": "Signatures no longer asked for",
     "source.test_event_sent": "Test event sent",
 }
+# What a detail is called that older lines do not hold.
+MISSING = {"other": "another record"}
 COMMAND_LINE = "Command line"
+API_KEY = "API key "
+_DECIDED = ("customer.merged", "customer.unmerged", "customer.told_apart")
 _acting: ContextVar[str | None] = ContextVar("acting", default=None)
 
 
@@ -142,7 +154,7 @@ class _Details(dict[str, Any]):
     def __getitem__(self, key: str) -> str:
         value = self.get(key)
         if value is None:
-            return "…"
+            return MISSING.get(key, "…")
         return WORDS.get(key, str)(value)
 
 
@@ -170,7 +182,8 @@ def record(
         action: a code of `SENTENCES`, such as `source.added`.
         user_id: who did it; None for the command line, or for the program that acts (`acting`).
         source_uuid: of the source it was done to, without the prefix.
-        details: what the sentence names. Never a secret, never what a source told about people.
+        details: what the sentence names. Never a secret, never what a source told about people. The uuids of
+            more sources that the line goes with stand under `sources`.
     """
     if user_id is not None:
         # Kept beside the id, so that a line still says whose act it was once the account is gone.
@@ -182,6 +195,52 @@ def record(
             at=now(), user_id=user_id, action=action, source_uuid=source_uuid, details=details
         )
     )
+
+
+def record_on(
+    connection: Connection,
+    action: str,
+    user_id: int | None,
+    source_ids: Iterable[int | None],
+    **details: Any,
+) -> None:
+    """Write one line on what belongs to some sources; it goes with whichever of them goes first.
+
+    Args:
+        connection: as `record`.
+        action, user_id, details: as `record`.
+        source_ids: of the sources of all records that the line names, the first one's first.
+    """
+    wanted = list(dict.fromkeys(id for id in source_ids if id is not None))
+    rows = connection.execute(select(Source.id, Source.uuid).where(Source.id.in_(wanted))).all()
+    uuids = {row.id: row.uuid for row in rows}
+    first, *others = [uuids[id] for id in wanted if id in uuids] or [None]
+    if others:
+        details["sources"] = others
+    record(connection, action, user_id, first, **details)
+
+
+def forget(connection: Connection, source_uuid: str) -> None:
+    """Erase the lines on a source and its records, in the caller's transaction."""
+    ours = or_(AuditLine.source_uuid == source_uuid, cast(AuditLine.details, Text).contains(source_uuid))
+    connection.execute(delete(AuditLine).where(ours))
+    # Lines of older versions on what was decided in a review list say of no source.
+    query = select(AuditLine.id, AuditLine.details).where(
+        AuditLine.source_uuid.is_(None), AuditLine.action.in_(_DECIDED)
+    )
+    named = {row.id: str(row.details.get("record", ""))[4:] for row in connection.execute(query)}
+    there = {row.uuid for row in select_in(connection, select(Customer.uuid), Customer.uuid, named.values())}
+    delete_in(connection, AuditLine, AuditLine.id, [id for id, uuid in named.items() if uuid not in there])
+
+
+def forget_attributes(connection: Connection, gone: Collection[tuple[str, str]]) -> None:
+    """Erase the lines on custom attributes that no source tells any more, as (entity, key)."""
+    if not gone:
+        return
+    query = select(AuditLine.id, AuditLine.details).where(AuditLine.action.startswith("attribute."))
+    rows = connection.execute(query).all()
+    ours = [row.id for row in rows if (row.details.get("entity"), row.details.get("key")) in gone]
+    delete_in(connection, AuditLine, AuditLine.id, ours)
 
 
 def sentence(action: str, details: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.composing import TAG_SEPARATOR
 from webapp.models import User
 from webapp.models.customer import LEAD_STATUSES
-from webapp.services import audit, edits, records
+from webapp.services import edits, records
 from webapp.services.records import Record
 
 
@@ -125,5 +125,4 @@ def _set(connection: Connection, record: Record, fields: dict[str, Any], user_id
 
 def _note(connection: Connection, record: Record, action: str, user_id: int, **details: Any) -> None:
     # Never the value: it may be about a person, and a line of the log outlives it.
-    uuid = records.source_uuid(connection, record)
-    audit.record(connection, action, user_id, uuid, record=record.public_id, **details)
+    records.log(connection, action, user_id, record, **details)

@@ -37,12 +37,22 @@ from webapp.models import (
     Tally,
     WebhookUrl,
 )
-from webapp.services import attribute_indexes, audit, detaching, packing, progress, trigrams
+from webapp.services import (
+    attribute_indexes,
+    audit,
+    detaching,
+    packing,
+    progress,
+    saved_views,
+    trigrams,
+    visibility,
+)
 from webapp.services.billing import files as billing_files
 from webapp.services.billing.subscriptions import disconnect_source
 from webapp.services.erasing import erase, passing
 from webapp.services.imports import files as imports
 from webapp.services.merging import leave
+from webapp.services.rows import delete_in
 
 # In this order no row is left that points at one that is gone. A customer goes with its last data source
 # customer.
@@ -157,8 +167,7 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         _close(connection, sync)
         return None
     if sync.phase == ROWS_LEFT:
-        _forget(connection, sync)
-        return _note(connection, sync, 0, phase=WIPING)
+        return _note(connection, sync, 0, phase=WIPING, result=_forget(connection, sync))
     return 0
 
 
@@ -219,10 +228,20 @@ def _standing(dialect: str) -> Any:
     return passing(query, DataSourceCustomer, dialect).limit(bindparam("most"))
 
 
-def _forget(connection: Connection, sync: Any) -> None:
-    """Erase what is known of the source itself but its uuid, before the file is wiped."""
-    uuid = connection.scalar(select(Source.uuid).where(Source.id == sync.source_id))
-    connection.execute(delete(AuditLine).where(AuditLine.source_uuid == uuid))
+def _forget(connection: Connection, sync: Any) -> dict[str, Any]:
+    """Erase what is known of the source itself but its uuid, before the file is wiped.
+
+    Returns:
+        The program that asked for this, if one did, for the work's own row.
+    """
+    uuid, name = connection.execute(select(Source.uuid, Source.name).where(Source.id == sync.source_id)).one()
+    told = connection.execute(
+        select(AuditLine.action, AuditLine.user_id, AuditLine.details).where(AuditLine.source_uuid == uuid)
+    ).all()
+    names = {name} | {row.details.get("old") for row in told if row.action == "source.renamed"}
+    staying = connection.scalars(select(Source.name).where(Source.state == visibility.ACTIVE))
+    saved_views.forget_source(connection, [each for each in names if each], staying)
+    audit.forget(connection, uuid)
     connection.execute(delete(WebhookUrl).where(WebhookUrl.source_id == sync.source_id))
     connection.execute(delete(Sync).where(Sync.source_id == sync.source_id, Sync.id != sync.id))
     # A rule about this source alone is about nothing now; it must not become one about all.
@@ -232,10 +251,22 @@ def _forget(connection: Connection, sync: Any) -> None:
     connection.execute(delete(Decision).where(ends))
     forgotten = {"name": "Deleted source", "mapping": None, "applied_mapping": None}
     connection.execute(update(Source).where(Source.id == sync.source_id).values(**forgotten))
+    _forget_attributes(connection)
+    asked = (row.details.get("by") for row in told if row.action == "source.deleted" and row.user_id is None)
+    program = next((by for by in asked if by and by.startswith(audit.API_KEY)), None)
+    return sync.result | {"by": program}
+
+
+def _forget_attributes(connection: Connection) -> None:
+    """Erase the custom attributes that no source tells any more."""
     told = select(AttributeSighting.id).where(
         AttributeSighting.entity == CustomAttribute.entity, AttributeSighting.key == CustomAttribute.key
     )
-    connection.execute(delete(CustomAttribute).where(~told.exists()))
+    rows = connection.execute(
+        select(CustomAttribute.id, CustomAttribute.entity, CustomAttribute.key).where(~told.exists())
+    ).all()
+    delete_in(connection, CustomAttribute, CustomAttribute.id, [row.id for row in rows])
+    audit.forget_attributes(connection, {(row.entity, row.key) for row in rows})
     attribute_indexes.forget(connection)
 
 
@@ -244,5 +275,6 @@ def _close(connection: Connection, sync: Any) -> None:
     uuid = connection.scalar(select(Source.uuid).where(Source.id == sync.source_id))
     connection.execute(delete(Sync).where(Sync.source_id == sync.source_id))
     connection.execute(delete(Source).where(Source.id == sync.source_id))
-    # `by=None`: this line outlives everything, so it links to the account and copies no address from it.
-    audit.record(connection, "source.erased", sync.user_id, uuid, rows=sync.done, by=None)
+    # This line outlives everything, so it links to an account and copies no address from it.
+    by = None if sync.user_id is not None else sync.result.get("by")
+    audit.record(connection, "source.erased", sync.user_id, uuid, rows=sync.done, by=by)

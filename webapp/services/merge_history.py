@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models import Automation
 from webapp.models.merging import MERGE
-from webapp.services import audit, decisions, facts, merges, records
+from webapp.services import decisions, facts, merges, records
 from webapp.services.automations.rules import words_of_key
 from webapp.services.merges import By
 from webapp.services.records import Record
@@ -70,8 +70,7 @@ def merge(session: Session, public_id: str, other_id: str, user_id: int) -> str:
     with records.changing(session, public_id) as (connection, record):
         other = _customer(connection, other_id)
         merges.merge(connection, [(record.primary[0], other.primary[0])], By(user_id=user_id))
-        uuid = records.source_uuid(connection, record)
-        audit.record(connection, "customer.merged", user_id, uuid, record=record.public_id)
+        records.log(connection, "customer.merged", user_id, record, (other.public_id, other.primary[1]))
     return record.public_id
 
 
@@ -84,8 +83,7 @@ def say_not_the_same(session: Session, public_id: str, other_id: str, user_id: i
     with records.changing(session, public_id) as (connection, record):
         other = _customer(connection, other_id)
         merges.say_not_the_same(connection, [(record.primary[0], other.primary[0])], By(user_id=user_id))
-        uuid = records.source_uuid(connection, record)
-        audit.record(connection, "customer.told_apart", user_id, uuid, record=record.public_id)
+        records.log(connection, "customer.told_apart", user_id, record, (other.public_id, other.primary[1]))
 
 
 def undo(session: Session, public_id: str, decision_id: int, user_id: int) -> bool:
@@ -99,12 +97,12 @@ def undo(session: Session, public_id: str, decision_id: int, user_id: int) -> bo
     """
     with records.changing(session, public_id) as (connection, record):
         about = decisions.about(connection, "customer", record.sources, MERGE)
-        ids = [row.id for row in about if row.id == decision_id]
-        if ids:
-            merges.unmerge(connection, ids, By(user_id=user_id))
-            uuid = records.source_uuid(connection, record)
-            audit.record(connection, "customer.unmerged", user_id, uuid, record=record.public_id)
-    return bool(ids)
+        row = next((row for row in about if row.id == decision_id), None)
+        if row is not None:
+            merges.unmerge(connection, [row.id], By(user_id=user_id))
+            other = records.parted(connection, record.public_id, (row.primary_now, row.other_now))
+            records.log(connection, "customer.unmerged", user_id, record, other)
+    return row is not None
 
 
 def separate(session: Session, public_id: str, origin: str, user_id: int) -> None:
@@ -118,8 +116,8 @@ def separate(session: Session, public_id: str, origin: str, user_id: int) -> Non
         if origin not in record.sources:
             raise merges.CannotMerge("It is no part of this customer any more. Nothing was changed.")
         merges.split(connection, [origin], By(user_id=user_id))
-        uuid = records.source_uuid(connection, record)
-        audit.record(connection, "customer.unmerged", user_id, uuid, record=record.public_id)
+        other = records.parted(connection, record.public_id, (origin, *record.sources))
+        records.log(connection, "customer.unmerged", user_id, record, other)
 
 
 def separate_contact(session: Session, public_id: str, uuid: str, user_id: int) -> None:
@@ -134,8 +132,7 @@ def separate_contact(session: Session, public_id: str, uuid: str, user_id: int) 
         if row is None:
             raise merges.CannotMerge("It is no part of this contact any more. Nothing was changed.")
         merges.split_contact(connection, row, By(user_id=user_id))
-        source = records.source_uuid(connection, record)
-        audit.record(connection, "contact.separated", user_id, source, record=record.public_id)
+        records.log(connection, "contact.separated", user_id, record, (f"con_{uuid}", row.source_id))
 
 
 def _customer(connection: Connection, public_id: str) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.models import Note, Source, now
+from webapp.models import Note, now
 from webapp.models.base import new_uuid
 from webapp.services import audit, records
 from webapp.services.following import keys_of
@@ -79,8 +79,7 @@ def add(session: Session, public_id: str, text: str, user_id: int) -> None:
         note |= {"said_key": keys_of(connection, {origin: source_id}).get(origin)}
         note |= {"uuid": new_uuid(), "text": text, "created_at": moment, "updated_at": moment}
         connection.execute(insert(Note).values(user_id=user_id, **note))
-        uuid = records.source_uuid(connection, record)
-        audit.record(connection, f"{record.entity}.note_added", user_id, uuid, record=record.public_id)
+        records.log(connection, f"{record.entity}.note_added", user_id, record)
 
 
 def own(connection: Connection, uuid: str, user_id: int) -> Any | None:
@@ -113,8 +112,10 @@ def remove(session: Session, uuid: str, user_id: int) -> None:
 
 
 def _note(connection: Connection, row: Any, action: str, user_id: int) -> None:
-    uuid = connection.scalar(select(Source.uuid).where(Source.id == row.source_id))
-    audit.record(connection, action, user_id, uuid)
+    # The customer may be away for now: of a person who waits for a company.
+    own = (records.PREFIXES[row.entity] + row.origin_uuid, row.source_id)
+    shown, source_id = records.named(connection, row.entity, row.origin_uuid) or own
+    audit.record_on(connection, action, user_id, [source_id, row.source_id], record=shown)
 
 
 def checked(text: str) -> str:

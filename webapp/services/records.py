@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, func, select
+from sqlalchemy.orm import Session, aliased
 
 from webapp.domain.text import clean
-from webapp.models import Contact, Customer, DataSourceCustomer, Source, User
-from webapp.services import listing, visibility
+from webapp.models import Contact, Customer, DataSourceCustomer, User
+from webapp.services import audit, listing, visibility
 from webapp.services.composing import compose
 from webapp.services.composing_contacts import compose_contacts, in_order_of
 from webapp.services.locks import lock_sources
@@ -126,9 +126,54 @@ def recompose(connection: Connection, records: Sequence[Record]) -> None:
         )
 
 
-def source_uuid(connection: Connection, record: Record) -> str | None:
-    """The uuid of the primary's source: with it the audit log's lines on a record go when the source does."""
-    return connection.scalar(select(Source.uuid).where(Source.id == record.primary[1]))
+def named(connection: Connection, entity: str, origin: str) -> tuple[str, int] | None:
+    """What the record is called that an origin stands behind, or within: its public id, and its source's id.
+
+    Args:
+        entity: `customer` or `contact`.
+        origin: of a data source customer, or the uuid of a contact.
+    """
+    if entity == "customer":
+        query = select(Customer.uuid, Customer.source_id)
+        query = query.join(DataSourceCustomer, DataSourceCustomer.customer_id == Customer.id)
+        query = query.where(DataSourceCustomer.origin_uuid == origin)
+    else:
+        own = aliased(Contact)
+        query = select(Contact.uuid, Contact.source_id)
+        query = query.join(own, Contact.id == func.coalesce(own.within_id, own.id)).where(own.uuid == origin)
+    row = connection.execute(query).first()
+    return None if row is None else (PREFIXES[entity] + row.uuid, row.source_id)
+
+
+def parted(connection: Connection, public_id: str, origins: Iterable[str]) -> tuple[str, int] | None:
+    """The customer that another was parted from, as `named` gives it; None when they are one all the same.
+
+    Args:
+        public_id: of the other.
+        origins: that stood behind one customer.
+    """
+    found = (named(connection, "customer", origin) for origin in origins)
+    return next((each for each in found if each is not None and each[0] != public_id), None)
+
+
+def log(
+    connection: Connection,
+    action: str,
+    user_id: int | None,
+    record: Record,
+    other: tuple[str, int] | None = None,
+    **details: Any,
+) -> None:
+    """Write a line of the audit log on a record, which goes with the primary's source.
+
+    Args:
+        other: another record that the line names, as `named` gives it; the line goes with its source too.
+    """
+    sources = [record.primary[1]]
+    if other is not None:
+        details["other"] = other[0]
+        sources.append(other[1])
+    audit.record_on(connection, action, user_id, sources, record=record.public_id, **details)
 
 
 def people(connection: Connection) -> dict[int, str]:

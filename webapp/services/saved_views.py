@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.database import writing
 from webapp.models import SavedView, User, now
+from webapp.services.rows import delete_in
 
 LONGEST = 80
 MOST = 100
@@ -64,6 +65,37 @@ def keep(
         view.shared, view.args = shared, {key: list(values) for key, values in args.items()}
         session.commit()
     return view
+
+
+def forget_source(connection: Connection, names: Collection[str], staying: Iterable[str]) -> None:
+    """Delete the views that show one source alone, which goes; they must not become views of all.
+
+    What somebody searches or filters other columns for is their own typing, and stays.
+
+    Args:
+        connection: of the caller's transaction.
+        names: that the source has, or had.
+        staying: names of the sources that stay.
+    """
+    going, others = [name.lower() for name in names], [name.lower() for name in staying]
+    rows = connection.execute(select(SavedView.id, SavedView.args)).all()
+    gone = [
+        row.id
+        for row in rows
+        for meets in map(_meets, row.args.get("f", ()))
+        if meets is not None and any(map(meets, going)) and not any(map(meets, others))
+    ]
+    delete_in(connection, SavedView, SavedView.id, set(gone))
+
+
+def _meets(written: str) -> Callable[[str], bool] | None:
+    """Which names of sources in lower case a filter lets through; None when it is about another column."""
+    column, _, rest = written.partition(":")
+    operator, _, text = rest.partition(":")
+    if column != "source" or not text:
+        return None
+    wanted = text.lower()
+    return wanted.__eq__ if operator == "is" else lambda name: wanted in name
 
 
 def forget(session: Session, view_id: int, user_id: int, administrator: bool) -> SavedView | None:

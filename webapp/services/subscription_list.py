@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from webapp.domain.text import plain
-from webapp.services import audit, records, revenue
+from webapp.services import records, revenue
 from webapp.services.billing import subscriptions
 from webapp.services.records import Record
 
@@ -89,7 +89,7 @@ def adjust(
     with records.changing(session, public_id) as (connection, record):
         shown = _known(connection, record, [subscription])[0]
         subscriptions.adjust(connection, shown.row, mrr, reason, user_id)
-        _note(connection, record, "customer.mrr_adjusted", user_id)
+        records.log(connection, "customer.mrr_adjusted", user_id, record)
 
 
 def drop_adjustment(session: Session, public_id: str, subscription: str, user_id: int) -> None:
@@ -101,7 +101,7 @@ def drop_adjustment(session: Session, public_id: str, subscription: str, user_id
     """
     with records.changing(session, public_id) as (connection, record):
         subscriptions.drop_adjustment(connection, _known(connection, record, [subscription])[0].row)
-        _note(connection, record, "customer.adjustment_removed", user_id)
+        records.log(connection, "customer.adjustment_removed", user_id, record)
 
 
 def connect(session: Session, public_id: str, chosen: Iterable[str], user_id: int) -> None:
@@ -116,7 +116,7 @@ def connect(session: Session, public_id: str, chosen: Iterable[str], user_id: in
     """
     with records.changing(session, public_id) as (connection, record):
         subscriptions.connect(connection, [each.row for each in _known(connection, record, chosen)])
-        _note(connection, record, "customer.subscriptions_connected", user_id)
+        records.log(connection, "customer.subscriptions_connected", user_id, record)
 
 
 def disconnect(session: Session, public_id: str, chosen: Iterable[str], user_id: int) -> None:
@@ -126,7 +126,7 @@ def disconnect(session: Session, public_id: str, chosen: Iterable[str], user_id:
         if not known:
             raise Refused("None of these is connected, so there is nothing to disconnect. Tick some first.")
         subscriptions.disconnect(connection, [each.row for each in known])
-        _note(connection, record, "customer.subscriptions_disconnected", user_id)
+        records.log(connection, "customer.subscriptions_disconnected", user_id, record)
 
 
 def _known(connection: Connection, record: Record, chosen: Iterable[str]) -> Sequence[Shown]:
@@ -155,8 +155,3 @@ def _cents(amount: Decimal) -> str:
 
 def _letter(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else str(number + 1)
-
-
-def _note(connection: Connection, record: Record, action: str, user_id: int) -> None:
-    uuid = records.source_uuid(connection, record)
-    audit.record(connection, action, user_id, uuid, record=record.public_id)

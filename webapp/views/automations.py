@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "automations/index.html",
         automations=rules.all_rules(session),
-        counts=rules.counts(session),
+        counts=review.counts(session),
         words=rules,
     )
 
@@ -149,7 +149,7 @@ def matches(uuid: str) -> ResponseReturnValue:
     automation = _rule_or_404(uuid)
     clear = request.args.get("of") == "clear"
     page = review.page(db.session().connection(), automation, not clear, row_id("after") or 0)
-    counted = rules.counts(db.session()).get(automation.id, {"waiting": 0, "merged": 0})
+    counted = review.counts(db.session()).get(automation.id, {"waiting": 0, "merged": 0})
     return render_template(
         "automations/matches.html", automation=automation, page=page, clear=clear, counted=counted
     )
@@ -223,7 +223,7 @@ def _progress(automation: Automation) -> dict[str, Any]:
         "automation": automation,
         "run": run,
         "running": rules.is_running(run),
-        "counted": rules.counts(session).get(automation.id, {"waiting": 0, "merged": 0}),
+        "counted": review.counts(session).get(automation.id, {"waiting": 0, "merged": 0}),
         "words": rules,
     }
 

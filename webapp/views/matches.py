@@ -11,9 +11,8 @@ from flask.typing import ResponseReturnValue
 from jobs.queue import bell
 from webapp.extensions import db
 from webapp.security import current_user, go_to, viewer_may
-from webapp.services import audit, merges
+from webapp.services import merges
 from webapp.services.automations import review, rules
-from webapp.services.locks import lock_sources
 from webapp.services.transactions import write
 from webapp.views.source_page import settings
 
@@ -23,28 +22,22 @@ bp = Blueprint("matches", __name__, url_prefix="/automations")
 @bp.post("/<uuid>/matches/<int:match_id>/merge")
 def merge(uuid: str, match_id: int) -> ResponseReturnValue:
     """Merge a customer of Segment into the candidate that was chosen."""
-    return _decide(uuid, match_id, review.merge, "customer.merged", "Merged.")
+    return _decide(uuid, match_id, review.merge, "Merged.")
 
 
 @bp.post("/<uuid>/matches/<int:match_id>/refusal")
 def refuse(uuid: str, match_id: int) -> ResponseReturnValue:
     """Remember that the two are not the same."""
-    return _decide(uuid, match_id, review.say_no, "customer.told_apart", "They are not asked about again.")
+    return _decide(uuid, match_id, review.say_no, "They are not asked about again.")
 
 
 @bp.post("/<uuid>/merges/<int:decision_id>/undoing")
 def undo(uuid: str, decision_id: int) -> ResponseReturnValue:
     """Take one merge of a rule back; the two are held apart from now on."""
-    automation = rules.find(db.session(), uuid)
-    if automation is None:
+    if rules.find(db.session(), uuid) is None:
         abort(404)
     with write(db.session()):
-        connection = db.session().connection()
-        lock_sources(connection)
-        record = review.merged_into(connection, decision_id)
-        undone = merges.unmerge(connection, [decision_id], merges.By(user_id=current_user.id))
-        if undone:
-            audit.record(connection, "customer.unmerged", current_user.id, record=record)
+        undone = review.undo(db.session().connection(), decision_id, current_user.id)
     flash("Both are as if they had never been merged." if undone else "This merge was taken back already.")
     return go_to(url_for("automations.merged", uuid=uuid))
 
@@ -75,16 +68,14 @@ def _free_mail(text: str, error: str = "") -> str:
 
 
 def _decide(
-    uuid: str, match_id: int, verb: Callable[[Any, int, str, int | None], None], action: str, said: str
+    uuid: str, match_id: int, verb: Callable[[Any, int, str, int | None], None], said: str
 ) -> ResponseReturnValue:
     if rules.find(db.session(), uuid) is None:
         abort(404)
     candidate = request.form.get("candidate", "")
     try:
         with write(db.session()):
-            connection = db.session().connection()
-            verb(connection, match_id, candidate, current_user.id)
-            audit.record(connection, action, current_user.id, record=review.shown_by(connection, candidate))
+            verb(db.session().connection(), match_id, candidate, current_user.id)
         flash(said)
     except merges.CannotMerge as refused:
         flash(str(refused), "error")

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy.orm import Session
 
 from webapp.models import Automation, Customer, DataSourceCustomer, Decision, Match, Source
 from webapp.models.merging import MERGE
-from webapp.services import merges, visibility
+from webapp.services import audit, merges, records, visibility
 from webapp.services.automations import matching, working
 from webapp.services.automations.rules import words_of_key
 from webapp.services.locks import lock_sources
@@ -57,6 +58,38 @@ class Page:
     next: int | None
 
 
+def counts(session: Session | Connection) -> dict[int, dict[str, int]]:
+    """By rule: `waiting` (matches that a person must decide) and `merged` (merges of the rule that stand).
+
+    As the lists behind them, they leave out what concerns a source that is being deleted.
+    """
+    waiting = select(Match.automation_id, func.count()).where(Match.ambiguous, _listed(session))
+    merged = select(Decision.automation_id, func.count()).where(
+        Decision.automation_id.is_not(None), Decision.kind == MERGE
+    )
+    if visibility.unseen(session):
+        merged = merged.join(DataSourceCustomer, DataSourceCustomer.origin_uuid == Decision.other_now)
+        merged = merged.join(Customer, Customer.id == DataSourceCustomer.customer_id)
+        merged = merged.where(visibility.seen(session, Customer))
+    found: dict[int, dict[str, int]] = {}
+    for name, query, of in (
+        ("waiting", waiting, Match.automation_id),
+        ("merged", merged, Decision.automation_id),
+    ):
+        for id, number in session.execute(query.group_by(of)).all():
+            found.setdefault(int(id or 0), {"waiting": 0, "merged": 0})[name] = number
+    return found
+
+
+def _listed(session: Session | Connection) -> ColumnElement[bool]:
+    """The condition under which a match is listed: neither side is of a source that is being deleted."""
+    hidden = visibility.unseen(session)
+    if not hidden:
+        return true()
+    sides = DataSourceCustomer.id.in_((Match.data_source_customer_id, Match.candidate_id))
+    return ~select(DataSourceCustomer.id).where(sides, DataSourceCustomer.source_id.in_(hidden)).exists()
+
+
 def page(connection: Connection, automation: Any, ambiguous: bool, after: int = 0) -> Page:
     """Matches of a rule, a page at a time.
 
@@ -66,7 +99,10 @@ def page(connection: Connection, automation: Any, ambiguous: bool, after: int = 
         after: the id behind which the page begins.
     """
     query = select(Match.__table__).where(
-        Match.automation_id == automation.id, Match.ambiguous == ambiguous, Match.id > after
+        Match.automation_id == automation.id,
+        Match.ambiguous == ambiguous,
+        Match.id > after,
+        _listed(connection),
     )
     rows = connection.execute(query.order_by(Match.id).limit(PAGE + 1)).all()
     more, rows = len(rows) > PAGE, rows[:PAGE]
@@ -145,8 +181,10 @@ def merge(connection: Connection, match_id: int, candidate: str, user_id: int | 
     """
     lock_sources(connection)
     row = _row(connection, match_id)
+    sides = _named(connection, candidate, row.origin_uuid)
     by = merges.By(user_id=user_id, why={"keys": row.keys, "reviewed": True})
     merges.merge(connection, [(candidate, row.origin_uuid)], by)
+    _log(connection, "customer.merged", user_id, sides)
     _look_again(connection, [row.origin_uuid, candidate])
 
 
@@ -155,7 +193,34 @@ def say_no(connection: Connection, match_id: int, candidate: str, user_id: int |
     lock_sources(connection)
     row = _row(connection, match_id)
     merges.say_not_the_same(connection, [(candidate, row.origin_uuid)], merges.By(user_id=user_id))
+    _log(connection, "customer.told_apart", user_id, _named(connection, candidate, row.origin_uuid))
     _look_again(connection, [row.origin_uuid, candidate])
+
+
+def undo(connection: Connection, decision_id: int, user_id: int | None) -> bool:
+    """Take one merge back, in the caller's transaction; the two are held apart from now on.
+
+    Returns:
+        Whether it still stood.
+    """
+    lock_sources(connection)
+    query = select(Decision.primary_now, Decision.other_now).where(Decision.id == decision_id)
+    row = connection.execute(query).first()
+    if row is None or not merges.unmerge(connection, [decision_id], merges.By(user_id=user_id)):
+        return False
+    _log(connection, "customer.unmerged", user_id, _named(connection, *row))
+    return True
+
+
+def _named(connection: Connection, *origins: str) -> list[tuple[str, int]]:
+    found = (records.named(connection, "customer", origin) for origin in origins)
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def _log(connection: Connection, action: str, user_id: int | None, sides: Sequence[tuple[str, int]]) -> None:
+    """Write a line of the audit log on customers: the one that leads, or led, and the other."""
+    names = dict(zip(("record", "other"), (name for name, _ in sides), strict=False))
+    audit.record_on(connection, action, user_id, [source_id for _, source_id in sides], **names)
 
 
 def _row(connection: Connection, match_id: int) -> Any:
@@ -180,18 +245,6 @@ def _look_again(connection: Connection, origins: Sequence[str]) -> None:
         noted = select(Match.id).where(Match.automation_id == automation.id).limit(1)
         if connection.scalar(noted) is not None:
             working.apply(connection, automation, [row.id for row in rows], merging=False)
-
-
-def shown_by(connection: Connection, origin: str) -> str:
-    """The public id of the customer that an origin stands behind."""
-    query = select(Customer.uuid).join(DataSourceCustomer, DataSourceCustomer.customer_id == Customer.id)
-    return f"cus_{connection.scalar(query.where(DataSourceCustomer.origin_uuid == origin))}"
-
-
-def merged_into(connection: Connection, decision_id: int) -> str:
-    """The public id of the customer that a merge made."""
-    origin = connection.scalar(select(Decision.primary_now).where(Decision.id == decision_id))
-    return shown_by(connection, origin or "")
 
 
 def merges_of(

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.composing import CUSTOMER_VALUES
 from webapp.domain.matching import KEYS, OPERATORS, domain_of
-from webapp.models import Automation, AutomationRun, Decision, FreeMailDomain, Match, MatchKey, Source, now
+from webapp.models import Automation, AutomationRun, FreeMailDomain, Match, MatchKey, Source, now
 from webapp.models.automation import OPEN
 from webapp.models.base import new_uuid
-from webapp.models.merging import MERGE
 from webapp.services import attributes, audit, visibility
 from webapp.services.automations import runs
 from webapp.services.transactions import write
@@ -40,19 +39,6 @@ def find(session: Session, uuid: str) -> Automation | None:
 def words_of_key(key: str) -> str:
     """What a key is called: `Website domain`, `custom attribute plan`."""
     return KEYS.get(key) or f"custom attribute {key.removeprefix('custom.')}"
-
-
-def counts(session: Session | Connection) -> dict[int, dict[str, int]]:
-    """By rule: `waiting` (matches that a person must decide) and `merged` (merges of the rule that stand)."""
-    waiting = select(Match.automation_id, func.count()).where(Match.ambiguous).group_by(Match.automation_id)
-    merged = select(Decision.automation_id, func.count()).where(
-        Decision.automation_id.is_not(None), Decision.kind == MERGE
-    )
-    found: dict[int, dict[str, int]] = {}
-    for name, query in (("waiting", waiting), ("merged", merged.group_by(Decision.automation_id))):
-        for id, number in session.execute(query).all():
-            found.setdefault(int(id or 0), {"waiting": 0, "merged": 0})[name] = number
-    return found
 
 
 def sources_of(session: Session, billing: bool) -> list[tuple[int, str]]:
@@ -116,7 +102,7 @@ def add(session: Session, columns: Mapping[str, Any], by: int | None) -> Automat
         moment = now()
         rule = Automation(uuid=new_uuid(), user_id=by, created_at=moment, updated_at=moment, **columns)
         session.add(rule)
-        audit.record(session, "automation.added", by, rule=rule.name)
+        _log(session, "automation.added", by, rule)
     return rule
 
 
@@ -125,10 +111,11 @@ def change(
 ) -> AutomationRun | None:
     """Change a rule. One that is on goes over everything again; the pass to follow, if there is one."""
     with write(session):
+        before = (rule.segment_source_id, rule.billing_source_id)
         for name, value in columns.items():
             setattr(rule, name, value)
         rule.updated_at = now()
-        audit.record(session, "automation.changed", by, rule=rule.name)
+        _log(session, "automation.changed", by, rule, *before)
         if rule.on:
             return runs.request(session, rule, runs.APPLY, by)
         _forget(session, rule)
@@ -151,9 +138,7 @@ def switch(session: Session, rule: Automation, on: bool, by: int | None) -> Auto
     with write(session):
         rule.on = on
         rule.updated_at = now()
-        audit.record(
-            session, "automation.switched_on" if on else "automation.switched_off", by, rule=rule.name
-        )
+        _log(session, "automation.switched_on" if on else "automation.switched_off", by, rule)
         if on:
             return runs.request(session, rule, runs.APPLY, by)
         runs.end_open(session, rule.id)
@@ -167,7 +152,7 @@ def undo(session: Session, rule: Automation, by: int | None) -> AutomationRun:
         rule.on = False
         rule.updated_at = now()
         _forget(session, rule)
-        audit.record(session, "automation.undone", by, rule=rule.name)
+        _log(session, "automation.undone", by, rule)
         return runs.request(session, rule, runs.UNDO, by)
 
 
@@ -175,8 +160,14 @@ def remove(session: Session, rule: Automation, by: int | None) -> None:
     """Remove a rule. What it merged stays merged, and says that a rule did it."""
     with write(session):
         runs.end_open(session, rule.id)
-        audit.record(session, "automation.removed", by, rule=rule.name)
+        _log(session, "automation.removed", by, rule)
         session.delete(rule)
+
+
+def _log(session: Session, action: str, by: int | None, rule: Automation, *more: int | None) -> None:
+    """Write a line of the audit log on a rule; it goes with the sources that the rule is, or was, about."""
+    sources = (rule.segment_source_id, rule.billing_source_id, *more)
+    audit.record_on(session.connection(), action, by, sources, rule=rule.name)
 
 
 def is_running(run: Any | None) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.database import CROWDED, begin
 from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, MatchKey, now
 from webapp.models.automation import OPEN
 from webapp.models.merging import MERGE
-from webapp.services import merges
+from webapp.services import audit, merges
 from webapp.services.automations import keys, working
 from webapp.services.growing import Growing
 from webapp.services.heartbeats import silent
@@ -47,14 +47,20 @@ def request(session: Session, automation: Automation, kind: str, user_id: int | 
 
 def end_open(session: Session, automation_id: int) -> None:
     """End the pass of a rule that is under way, if there is one. What it merged stays merged."""
-    mine = update(AutomationRun).where(AutomationRun.automation_id == automation_id)
-    session.execute(mine.where(AutomationRun.state.in_(OPEN)).values(state="cancelled", finished_at=now()))
+    _end(session, AutomationRun.automation_id == automation_id)
 
 
 def cancel(session: Session, run: AutomationRun) -> None:
     """End a pass where it is. What it merged stays merged and can be undone."""
-    ended = update(AutomationRun).where(AutomationRun.id == run.id, AutomationRun.state.in_(OPEN))
-    session.execute(ended.values(state="cancelled", finished_at=now()))
+    _end(session, AutomationRun.id == run.id)
+
+
+def _end(session: Session, which: ColumnElement[bool]) -> None:
+    query = select(AutomationRun.__table__).where(which, AutomationRun.state.in_(OPEN))
+    for row in session.execute(query.with_for_update()).all():
+        ended = update(AutomationRun).where(AutomationRun.id == row.id)
+        session.execute(ended.values(state="cancelled", finished_at=now()))
+        _log(session.connection(), row)
 
 
 def latest(session: Session | Connection, automation_id: int) -> Any | None:
@@ -109,6 +115,7 @@ def _step(connection: Connection, run: Any, batch: Batch) -> bool:
         return False
     if not rows:
         _move(connection, run, result=_counted(connection, run))
+        _log(connection, run)
         _finish(connection, run)
         return True
     if run.phase == KEYS:
@@ -179,3 +186,14 @@ def _move(connection: Connection, run: Any, **columns: Any) -> None:
 def _finish(connection: Connection, run: Any) -> None:
     ended = {"state": "done", "finished_at": now(), "heartbeat_at": now()}
     connection.execute(update(AutomationRun).where(AutomationRun.id == run.id).values(**ended))
+
+
+def _log(connection: Connection, run: Any) -> None:
+    """Write one line of the audit log on what a pass merged, however many pairs."""
+    merged = run.result.get("pairs", 0)
+    if run.kind != APPLY or not merged:
+        return
+    rule = connection.execute(select(Automation.__table__).where(Automation.id == run.automation_id)).one()
+    number = f"{merged:,} {'pair' if merged == 1 else 'pairs'} of customers"
+    sources = (rule.segment_source_id, rule.billing_source_id)
+    audit.record_on(connection, "automation.merged", run.user_id, sources, rule=rule.name, number=number)

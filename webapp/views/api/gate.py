@@ -42,7 +42,7 @@ def caller() -> Caller:
 @contextmanager
 def acting() -> Iterator[None]:
     """Inside this block lines of the audit log tell of the key."""
-    with audit.acting(f"API key {caller().name}"):
+    with audit.acting(audit.API_KEY + caller().name):
         yield
 
 
