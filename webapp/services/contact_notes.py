@@ -21,18 +21,22 @@ def latest(connection: Connection, uuids: Iterable[str]) -> dict[str, str]:
     return {row.origin_uuid: row.text for row in select_in(connection, query, Note.id, ids)}
 
 
-def write(connection: Connection, row: Any, text: str | None) -> None:
+def write(connection: Connection, row: Any, text: str | None) -> bool:
     """Write a note, unless it is the latest already; earlier notes stay.
 
     Args:
         row: of `contacts`.
         text: the note; None says nothing.
+
+    Returns:
+        Whether there is a new note.
     """
     if text is None or latest(connection, [row.uuid]).get(row.uuid) == text:
-        return
+        return False
     moment = now()
     key = keys_of(connection, {row.uuid: row.source_id}).get(row.uuid)
     note = {"entity": "contact", "origin_uuid": row.uuid, "source_id": row.source_id, "user_id": None}
     note |= {"said_of": row.uuid, "said_key": key}
     note |= {"uuid": new_uuid(), "text": text, "created_at": moment, "updated_at": moment}
     connection.execute(insert(Note).values(**note))
+    return True

@@ -9,7 +9,7 @@ from flask import Response, current_app
 from sqlalchemy import Connection
 
 from webapp.extensions import db
-from webapp.services import attributes, listing
+from webapp.services import api_acts, attributes, listing
 from webapp.services.billing import changing
 from webapp.services.listing import Wanted
 from webapp.views.api import custom, finding, gate, shapes, told
@@ -94,7 +94,7 @@ def remove_tags(uuid: str) -> Response:
 def add_tags_by_email() -> Response:
     """Give tags to whoever has this address."""
     asked = Reader(body())
-    return _by_email(asked, _adding(_asked_tags(asked)))
+    return _by_email(asked, _adding(_asked_tags(asked)), "tags")
 
 
 @operation(
@@ -168,7 +168,7 @@ def remove_custom(uuid: str) -> Response:
 def add_custom_by_email() -> Response:
     """Tell custom attributes of whoever has this address."""
     asked = Reader(body())
-    return _by_email(asked, _telling(_asked_custom(asked)))
+    return _by_email(asked, _telling(_asked_custom(asked)), "custom attributes")
 
 
 def _asked_tags(asked: Reader) -> list[str]:
@@ -206,26 +206,34 @@ def _telling(customs: Customs) -> Change:
 
 def _tags(uuid: str, change: Change) -> Response:
     with gate.changing() as connection:
-        return answer({"tags": shapes.tags(_changed(connection, uuid, change))})
+        return answer({"tags": shapes.tags(_recorded(connection, uuid, change))})
 
 
 def _custom(uuid: str, change: Change) -> Response:
     with gate.changing() as connection:
-        return _custom_of(connection, _changed(connection, uuid, change))
+        return _custom_of(connection, _recorded(connection, uuid, change))
 
 
 def _custom_of(connection: Connection, row: Any) -> Response:
     return answer({"custom": custom.given(row.custom, attributes.types(connection, "customer"))})
 
 
-def _changed(connection: Connection, uuid: str, change: Change) -> Any:
+def _recorded(connection: Connection, uuid: str, change: Change) -> Any:
+    """Change one customer, with its lines of the audit log; the row as it is then."""
+    changed = _changed(connection, uuid, change)
+    api_acts.customer_changed(connection, *changed)
+    return changed[1]
+
+
+def _changed(connection: Connection, uuid: str, change: Change) -> tuple[Any, Any, str]:
+    """Change one customer; its row before and after, and the kind of the source that leads it."""
     row, behind = finding.held_customer(connection, uuid)
     finding.check_all_open(connection, behind)
     change(connection, row, behind)
-    return listing.by_id(connection, row.id)
+    return row, listing.by_id(connection, row.id), behind[0].kind
 
 
-def _by_email(asked: Reader, change: Change) -> Response:
+def _by_email(asked: Reader, change: Change, what: str) -> Response:
     email = asked.text("email")
     if email is None:
         raise ApiError(400, "Say which e-mail the customers have.", "email")
@@ -238,4 +246,5 @@ def _by_email(asked: Reader, change: Change) -> Response:
                 email=f"More than {MOST_ON_A_PAGE} customers have this e-mail. Nothing was changed."
             )
         changed = [_changed(connection, row.uuid, change) for row in rows]
-        return answer({"entries": shapes.customers(connection, changed)})
+        api_acts.many_changed(connection, what, changed)
+        return answer({"entries": shapes.customers(connection, [after for _, after, _ in changed])})

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from webapp.extensions import db
 from webapp.models.base import new_uuid
-from webapp.services import contact_notes, listing, merges
+from webapp.services import api_acts, audit, contact_notes, listing, merges
 from webapp.services.billing import changing
 from webapp.services.billing.records import ContactChange, put_contacts, recount
 from webapp.services.listing import Wanted
@@ -104,7 +104,10 @@ def update_contact(uuid: str) -> Response:
         _check_room(connection, row.source_id, customs)
         if values or customs:
             changing.change_contact(connection, row, kind, values, customs)
-        contact_notes.write(connection, row, note)
+        after = finding.contact(connection, uuid)
+        api_acts.contact_changed(connection, row, after, kind)
+        if contact_notes.write(connection, row, note):
+            api_acts.on_contact(connection, "contact.note_added", after)
         return answer(_shown(connection, uuid))
 
 
@@ -118,6 +121,7 @@ def delete_contact(uuid: str) -> Response:
             changing.remove_contact(connection, row, kind)
         except changing.ToldElsewhere as error:
             raise ApiError(422, str(error)) from None
+        api_acts.on_contact(connection, "contact.deleted", row)
     return answer({})
 
 
@@ -132,10 +136,13 @@ def merge_contacts(into_uuid: str, from_uuid: str) -> Response:
     """Show the second within the first."""
     with gate.changing() as connection:
         into, _ = finding.held_contact(connection, into_uuid)
+        other = finding.contact(connection, from_uuid, "from_uuid")
         try:
-            merges.merge_contacts(connection, into, finding.contact(connection, from_uuid, "from_uuid"), By())
+            merges.merge_contacts(connection, into, other, By())
         except CannotMerge as error:
             raise ApiError(422, str(error)) from None
+        names = {"record": f"con_{into.uuid}", "other": f"con_{other.uuid}"}
+        audit.record_on(connection, "contact.merged", None, (into.source_id, other.source_id), **names)
         return answer(_shown(connection, into_uuid))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from webapp.extensions import db
 from webapp.models.base import new_uuid
-from webapp.services import listing
+from webapp.services import api_acts, listing
 from webapp.services.billing import changing
 from webapp.services.billing.records import (
     ContactChange,
@@ -124,19 +124,22 @@ def update_customer(uuid: str) -> Response:
         changing.set_on_customer(connection, behind, by_people)
         if tags is not None:
             changing.tag_customer(connection, behind, tags)
-        return answer(_shown(connection, row.id))
+        after = listing.by_id(connection, row.id)
+        api_acts.customer_changed(connection, row, after, behind[0].kind)
+        return answer(shapes.customers(connection, [after])[0])
 
 
 @operation("DELETE", "/customers/{uuid}", "Delete a customer", group=GROUP, answers={204: None})
 def delete_customer(uuid: str) -> Response:
     """Delete a billing customer with its contacts and subscriptions."""
     with gate.changing() as connection:
-        _, behind = finding.held_customer(connection, uuid)
+        row, behind = finding.held_customer(connection, uuid)
         finding.check_all_open(connection, behind)
         try:
             changing.remove_customer(connection, behind)
         except changing.ToldElsewhere as error:
             raise ApiError(422, str(error)) from None
+        api_acts.on_customer(connection, "customer.deleted", row)
     return nothing()
 
 

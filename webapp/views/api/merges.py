@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from webapp.domain.text import written
-from webapp.services import merges
+from webapp.services import audit, merges, records
 from webapp.services.merges import By, CannotMerge
 from webapp.views.api import finding, gate
 from webapp.views.api.answers import ApiError, answer, missing
@@ -42,6 +42,8 @@ def merge_customers() -> Response:
             merges.merge(connection, [(pair[0], pair[1])], By())
         except CannotMerge as error:
             raise ApiError(422, str(error)) from None
+        names = {"record": f"cus_{rows[0].uuid}", "other": f"cus_{rows[1].uuid}"}
+        audit.record_on(connection, "customer.merged", None, [row.source_id for row in rows], **names)
     return answer({}, 202)
 
 
@@ -60,7 +62,7 @@ def unmerge_customers() -> Response:
     source_uuid = asked.required("data_source_uuid")
     asked.check()
     with gate.changing() as connection:
-        _, behind = finding.held_customer(connection, uuid)
+        row, behind = finding.held_customer(connection, uuid)
         source = finding.source(connection, source_uuid)
         if source is None:
             raise missing("Data source", "data_source_uuid")
@@ -75,4 +77,8 @@ def unmerge_customers() -> Response:
             merges.split(connection, origins, By())
         except CannotMerge as error:
             raise ApiError(422, str(error)) from None
+        both = (*origins, *(each.origin_uuid for each in behind))
+        other, source_id = records.parted(connection, f"cus_{row.uuid}", both) or (None, None)
+        names = {"record": f"cus_{row.uuid}", "other": other}
+        audit.record_on(connection, "customer.unmerged", None, (row.source_id, source_id), **names)
     return answer({}, 202)

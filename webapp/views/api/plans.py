@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from webapp.extensions import db
 from webapp.models.base import new_uuid
 from webapp.models.billing import INTERVALS
-from webapp.services import listing
+from webapp.services import audit, listing
 from webapp.services.billing import changing, plans
 from webapp.services.billing.subscriptions import PlanTold, put_plans
 from webapp.services.listing import Wanted
@@ -90,6 +90,8 @@ def delete_plan(uuid: str) -> Response:
             plans.remove(connection, row.id)
         except plans.InUse as error:
             raise ApiError(422, str(error)) from None
+        source = listing.sources(connection)[row.source_id]
+        audit.record(connection, "plan.deleted", None, source.uuid, name=source.name, plan=row.name)
     return nothing()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from webapp.domain.text import written
 from webapp.extensions import db
-from webapp.services import listing
+from webapp.services import api_acts, listing
 from webapp.services.billing import subscriptions
 from webapp.services.billing.subscriptions import CannotConnect, SubscriptionTold
 from webapp.views.api import finding, gate, shapes
@@ -114,6 +114,8 @@ def delete_subscription(uuid: str) -> Response:
     with gate.changing() as connection:
         row, _ = _held(connection, uuid)
         subscriptions.remove_subscriptions(connection, [row.id])
+        customer = finding.customer_of(connection, row.origin_uuid)
+        api_acts.on_customer(connection, "customer.subscription_deleted", customer)
     return nothing()
 
 
@@ -129,10 +131,13 @@ def connect_subscriptions(uuid: str) -> Response:
     """Let them count as one that goes on."""
     asked = Reader(body())
     with gate.changing() as connection:
+        customer, rows = _named(connection, asked, uuid)
         try:
-            subscriptions.connect(connection, _named(connection, asked, uuid))
+            connected = subscriptions.connect(connection, rows)
         except CannotConnect as error:
             raise invalid(subscriptions=str(error)) from None
+        if any(row.connection_uuid != connected for row in rows):
+            api_acts.on_customer(connection, "customer.subscriptions_connected", customer)
     return answer({}, 202)
 
 
@@ -148,7 +153,10 @@ def disconnect_subscriptions(uuid: str) -> Response:
     """Let each stand alone again."""
     asked = Reader(body())
     with gate.changing() as connection:
-        subscriptions.disconnect(connection, _named(connection, asked, uuid))
+        customer, rows = _named(connection, asked, uuid)
+        subscriptions.disconnect(connection, rows)
+        if any(row.connection_uuid for row in rows):
+            api_acts.on_customer(connection, "customer.subscriptions_disconnected", customer)
     return answer({}, 202)
 
 
@@ -223,8 +231,8 @@ def _found(connection: Connection, uuid: str) -> Any:
     return row
 
 
-def _named(connection: Connection, asked: Reader, uuid: str) -> Sequence[Any]:
-    """The subscriptions of a customer that a body names, by uuid or by source and external id."""
+def _named(connection: Connection, asked: Reader, uuid: str) -> tuple[Any, Sequence[Any]]:
+    """A customer, and those of its subscriptions that a body names, by uuid or by source and external id."""
     told = asked.told.get("subscriptions")
     if not isinstance(told, list) or not told or not all(isinstance(each, dict) for each in told):
         raise invalid(subscriptions="subscriptions must be a list of objects with uuid, or with both others.")
@@ -241,7 +249,7 @@ def _named(connection: Connection, asked: Reader, uuid: str) -> Sequence[Any]:
         if row is None:
             raise missing("Subscription", "subscriptions")
         found.append(row)
-    return found
+    return customer, found
 
 
 def _shown(connection: Connection, customer_uuid: str, uuid: str) -> dict[str, Any]:
