@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
+from tests.merging.test_merging import billing
 from tests.people import post, signed_in
 from tests.sources.support import ACME, ADA, BOB, add_source, change, fill, key, row, soup, text
 from webapp.database import begin
 from webapp.extensions import db
-from webapp.models import Customer, Edit, Note, Sync, now
-from webapp.services import attributes, previews, sources, sync_log, syncs
+from webapp.models import Customer, DataSourceCustomer, Edit, Note, Sync, now
+from webapp.services import attributes, merges, previews, sources, sync_log, syncs
+from webapp.services.billing.records import CustomerChange
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 EVA = {"type": "identify", "messageId": "m4", "userId": "eva", "traits": {"name": "Eva Euler", "plan": "pro"}}
@@ -82,6 +84,31 @@ def test_customers_that_would_go_say_what_people_made_of_them(app, engine, fille
         "Eva Euler": ["Edits"],
         "ada@example.com": ["Notes", "Edits"],
     }
+
+
+def test_who_is_merged_is_told_apart_from_who_goes(app, engine, settings, filled):
+    """A customer of whom another source tells stays, and is on the list all the same, as merged."""
+    mia = {"type": "identify", "messageId": "m5", "userId": "mia", "traits": {"name": "Mia"}}
+    fill(app, engine, settings, filled, (mia,))
+    source_id, paid = key(app, filled), billing(engine, CustomerChange("b1", {"name": "Mia Inc"}))
+    with begin(engine) as connection:
+        told = select(DataSourceCustomer.external_id, DataSourceCustomer.origin_uuid)
+        origins = dict(
+            connection.execute(told.where(DataSourceCustomer.source_id.in_((source_id, paid)))).all()
+        )
+        merges.merge(connection, [(origins["b1"], origins["mia"])], merges.By())
+        about = {"entity": "customer", "source_id": source_id, "updated_at": now()}
+        about |= {"origin_uuid": origins["eva"], "said_of": origins["eva"]}
+        connection.execute(insert(Note).values(about | {"uuid": "n1", "text": "Hi", "created_at": now()}))
+        connection.execute(insert(Edit).values(about | {"fields": {}}))
+    client = signed_in(app)
+    page = soup(client.get(f"/sources/{filled}/preview?policy=company"))
+    assert text(page, "[data-preview]") == "−2 individual customers, −3 contacts, 3 people will wait"
+    assert "1 carries notes and 1 carries edits" in lines(page)[0]
+    assert "1 is merged with another customer, which stays" in lines(page)[0]
+    rows = soup(client.get(f"/sources/{filled}/preview/go")).select("tbody tr")
+    badges = {names(row)[0]: [badge.text for badge in row.select(".badge")] for row in rows}
+    assert badges == {"Mia Inc": ["Merged"], "Eva Euler": ["Notes", "Edits"], "ada@example.com": []}
 
 
 def test_there_is_a_list_behind_every_number(app, engine, settings, filled):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,13 @@ class Touched:
     among: frozenset[str] = frozenset()
 
 
-def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> None:
+def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched) -> int:
     """Let decisions and edits hold for what a placing wrote, in its transaction.
 
     Where nobody decided or wrote anything this is one look.
+
+    Returns:
+        How many of those who stand behind a customer since then are no customer more, but one with another.
     """
     again: set[str] = set()
     concerned: set[str] = set(touched.among)
@@ -57,6 +60,19 @@ def keep(connection: Connection, source_id: int, stood: Stood, touched: Touched)
         concerned |= kept
     done = settle(connection, again, changed=composed) if again or composed else set()
     compose_contacts(connection, showing - done, concerned)
+    return _joined(connection, stood.added, stood.added & again)
+
+
+def _joined(connection: Connection, added: Collection[str], decided: Collection[str]) -> int:
+    """Of some who were added, and are decided to be one with others, how many are no customer more."""
+    if not decided:
+        return 0
+    behind: dict[int, set[str]] = {}
+    query = select(DataSourceCustomer.customer_id, DataSourceCustomer.origin_uuid)
+    ids = _stood_behind(connection, decided)
+    for row in select_in(connection, query, DataSourceCustomer.customer_id, ids):
+        behind.setdefault(row.customer_id, set()).add(row.origin_uuid)
+    return len(decided) - sum(origins <= set(added) for origins in behind.values())
 
 
 def catch_up(model: Any, connection: Connection, sync: Any, source: Any, limit: int) -> tuple[int, int]:

@@ -101,7 +101,7 @@ class Placing:
         stood = self._write_customers(plan, there, placed)
         touched = self._write_contacts(plan, there, stood, others, placed)
         placed.customers_removed = leave(self.connection, plan.no_customer)
-        keeping.keep(self.connection, self.source_id, stood, touched)
+        placed.customers_added -= keeping.keep(self.connection, self.source_id, stood, touched)
         return placed
 
     def _plan(self, persons: list[Person], companies: list[CompanyView], gone: Iterable[str]) -> _Plan:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Integer, Select, and_, case, cast, func, select
+from sqlalchemy.orm import Session, aliased
 
+from webapp.domain.composing import groups
 from webapp.domain.policy import COMPANY, USER
-from webapp.models import Customer, DataSourceCustomer, Edit, Note, Person, Source
+from webapp.models import Customer, DataSourceCustomer, Decision, Edit, Note, Person, Source
+from webapp.models.merging import MERGE
+from webapp.services import decisions
 from webapp.services.rows import select_in
 
 PAGE = 50
@@ -30,20 +33,21 @@ class Preview:
 
     customers_appear: int = 0
     customers_go: int = 0
+    """Those merged with one another are one; those of whom others tell too do not go."""
     contacts_appear: int = 0
     contacts_go: int = 0
     with_notes: int = 0
     """Of the customers that go, those with notes; they are kept, and are there again when these come back."""
     with_edits: int = 0
     merged: int = 0
-    """Of the customers that go, those merged with another, which stays with what the others tell of it."""
+    """Customers that stay, with what the others tell of them, and lose what these persons tell."""
     waiting: int = 0
     """Persons who will wait for a company afterwards."""
 
 
 @dataclass(slots=True, frozen=True)
 class Going:
-    """One customer that would go.
+    """One customer that would go, or stay with what others tell of it.
 
     Attributes:
         customer: the row as it is shown now.
@@ -58,16 +62,21 @@ class Going:
 
 def preview(connection: Connection | Session, source: Source, policy: str) -> Preview:
     """Count what applying a policy would change, whatever is applied or saved now."""
+    if isinstance(connection, Session):
+        connection = connection.connection()
     alone = _count(connection, select(Person.id).where(_alone(source)))
     own = _count(connection, select(DataSourceCustomer.id).where(_own(source)))
     if policy == USER:
-        return Preview(customers_appear=alone - own, contacts_appear=alone - own)
+        appear = alone - own
+        joining = _joining(connection, source) if appear else 0
+        return Preview(customers_appear=appear - joining, contacts_appear=appear)
+    together, go_together, stay = connection.execute(_merged(source)).one()
     return Preview(
-        customers_go=own,
+        customers_go=own - together + go_together,
         contacts_go=own,
         with_notes=_count(connection, _written_on(source, Note)),
         with_edits=_count(connection, _written_on(source, Edit)),
-        merged=_count(connection, _merged(source)),
+        merged=stay,
         waiting=alone,
     )
 
@@ -88,22 +97,30 @@ def persons(source: Source, which: str) -> Any:
 
 
 def going(session: Session, source: Source, before: int | None = None) -> tuple[list[Going], int | None]:
-    """Some of the customers that would go, the latest first, and the `before` of the next page.
+    """Some of the customers that persons would leave, the latest first, and the `before` of the next page.
 
     Args:
         session: to read with.
         source: whose customers.
         before: only those that stand by a row older than this id.
     """
-    query = select(DataSourceCustomer).where(_own(source)).order_by(DataSourceCustomer.id.desc())
+    mate = aliased(DataSourceCustomer)
+    once = select(mate.id).where(
+        mate.customer_id == DataSourceCustomer.customer_id,
+        _own(source, mate),
+        mate.id > DataSourceCustomer.id,
+    )
+    query = select(DataSourceCustomer).where(_own(source), ~once.exists())
+    query = query.order_by(DataSourceCustomer.id.desc())
     if before is not None:
         query = query.where(DataSourceCustomer.id < before)
     rows = list(session.scalars(query.limit(PAGE + 1)))
     shown = rows[:PAGE]
-    ids, origins = [row.customer_id for row in shown], [row.origin_uuid for row in shown]
-    connection = session.connection()
+    ids, connection = [row.customer_id for row in shown], session.connection()
+    mine = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id).where(_own(source))
+    theirs = dict(tuple(row) for row in select_in(connection, mine, DataSourceCustomer.customer_id, ids))
     written = {
-        model: {row[0] for row in select_in(connection, _origins(model), model.origin_uuid, origins)}
+        model: {theirs[row[0]] for row in select_in(connection, _origins(model), model.origin_uuid, theirs)}
         for model in (Note, Edit)
     }
     behind = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.follows)
@@ -112,8 +129,8 @@ def going(session: Session, source: Source, before: int | None = None) -> tuple[
     found = [
         Going(
             customers[row.customer_id],
-            row.origin_uuid in written[Note],
-            row.origin_uuid in written[Edit],
+            row.customer_id in written[Note],
+            row.customer_id in written[Edit],
             row.customer_id in merged,
         )
         for row in shown
@@ -131,9 +148,9 @@ def _alone(source: Source) -> Any:
     )
 
 
-def _own(source: Source) -> Any:
+def _own(source: Source, rows: Any = DataSourceCustomer) -> Any:
     """Who is a customer of their own now."""
-    return and_(DataSourceCustomer.source_id == source.id, DataSourceCustomer.kind == "person")
+    return and_(rows.source_id == source.id, rows.kind == "person")
 
 
 def _origins(model: Any) -> Select[Any]:
@@ -141,15 +158,46 @@ def _origins(model: Any) -> Select[Any]:
 
 
 def _written_on(source: Source, model: Any) -> Select[Any]:
-    """Own customers on which people wrote; begins with what they wrote, of which there is less."""
+    """Customers that go and on which people wrote; begins with what they wrote, of which there is less."""
     wrote = _origins(model).where(model.source_id == source.id)
-    return select(DataSourceCustomer.id).where(_own(source), DataSourceCustomer.origin_uuid.in_(wrote))
+    mate = aliased(DataSourceCustomer)
+    others = select(mate.id).where(mate.customer_id == DataSourceCustomer.customer_id, ~_own(source, mate))
+    written = select(DataSourceCustomer.customer_id).where(_own(source), ~others.exists())
+    return written.where(DataSourceCustomer.origin_uuid.in_(wrote)).distinct()
 
 
 def _merged(source: Source) -> Select[Any]:
-    """Own customers that are merged; begins with those who follow, who are in an index of their own."""
-    behind = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.follows)
-    return select(DataSourceCustomer.id).where(_own(source), DataSourceCustomer.customer_id.in_(behind))
+    """Of the own customers that are merged: how many they are, and how many customers go and stay with them.
+
+    Begins with those who follow, who are in an index of their own.
+    """
+    following = select(DataSourceCustomer.customer_id).where(DataSourceCustomer.follows)
+    mine = func.sum(case((_own(source), 1), else_=0))
+    behind = select(mine.label("mine"), func.count().label("all"))
+    behind = behind.where(DataSourceCustomer.customer_id.in_(following))
+    each = behind.group_by(DataSourceCustomer.customer_id).having(mine > 0).subquery()
+    counts = (each.c.mine, case((each.c.mine == each.c.all, 1), else_=0), each.c.mine < each.c.all)
+    return select(*(func.coalesce(func.sum(cast(count, Integer)), 0) for count in counts))
+
+
+def _joining(connection: Connection, source: Source) -> int:
+    """How many fewer customers appear than persons, since it was decided with whom these are one."""
+    stands = select(DataSourceCustomer.id).where(DataSourceCustomer.origin_uuid == Person.uuid)
+    appear: set[str] = set()
+    for end, source_id in (
+        (Decision.primary_now, Decision.primary_source_id),
+        (Decision.other_now, Decision.other_source_id),
+    ):
+        decided = (Decision.entity == "customer", Decision.kind == MERGE, source_id == source.id)
+        query = select(end).join(Person, Person.uuid == end).where(*decided, _alone(source))
+        appear |= set(connection.scalars(query.where(~stands.exists())))
+    if not appear:
+        return 0
+    reached, pairs = decisions.reached(connection, "customer", appear)
+    query = select(DataSourceCustomer.origin_uuid)
+    standing = {row[0] for row in select_in(connection, query, DataSourceCustomer.origin_uuid, reached)}
+    together = [group for group in groups(reached, pairs) if group & appear]
+    return len(appear) - sum(not group & standing for group in together)
 
 
 def _count(connection: Connection | Session, rows: Select[Any]) -> int:
