@@ -96,6 +96,23 @@ NUMBERS = list(itertools.product(("customers", "contacts"), PROMISED))
 
 
 @pytest.mark.parametrize("world", [100], indirect=True)
+def test_a_page_of_the_list_that_would_be_empty_is_passed_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All on it are one with somebody on a page before; nothing leads to one behind the last."""
+    monkeypatch.setattr(previews, "PAGE", 1)
+    for other in (TWO, THREE):
+        world.merge(FOUR, other)
+    pages, before = [], None
+    with Session(world.engine) as session:
+        source = session.get_one(Source, world.sources["s"])
+        while not pages or before is not None:
+            rows, before = previews.going(session, source, before)
+            pages.append([each.customer.external_id for each in rows])
+    assert sorted(pages) == [["u1"], ["u4"]]
+
+
+@pytest.mark.parametrize("world", [100], indirect=True)
 def test_notes_edits_and_merges_are_counted_by_customer(world: World) -> None:
     """Two people who are one customer count once; who stays since others tell of them is no one that goes."""
     world.merge(ONE, TWO)

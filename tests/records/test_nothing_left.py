@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from tests.api.support import Caller, make_key
 from tests.people import post
@@ -20,8 +20,10 @@ from webapp.models import (
     DataSourceCustomer,
     Decision,
     KeptUuid,
+    MrrAdjustment,
     SavedView,
     Source,
+    Subscription,
     Sync,
     now,
 )
@@ -172,3 +174,45 @@ def test_the_line_that_stays_says_which_program_asked(pair: Pair, engine: Engine
     with engine.connect() as connection:
         (line,) = connection.execute(select(AuditLine).where(AuditLine.source_uuid == source)).mappings()
     assert line["details"]["by"].startswith("API key Key ")
+
+
+def test_the_question_counts_what_people_made_of_a_source(
+    paying: Pair, engine: Engine, settings: Settings
+) -> None:
+    """MRR adjustments and connections go with it, merged customers stay: told in numbers, and then done."""
+    path = paying.merge()
+    first = paying.subscription("s1")
+    paying.send(path, f"{path}/subscriptions/{first}/adjustment", amount="1", reason="Bundle")
+    both = [first, paying.subscription("s2")]
+    paying.send(path, f"{path}/connections", verb="connect", subscription=both)
+    with begin(engine) as connection:
+        where = select(Source.id, Source.uuid).where(Source.kind == "billing")
+        source_id, uuid = connection.execute(where).one()
+        connection.execute(update(Source).where(Source.id == source_id).values(name="Paid", name_key="paid"))
+    here = f"/sources/ds_{uuid}/deletion"
+    lines = [
+        " ".join(line.get_text(" ").split()) for line in paying.page(f"{here}/new").select("[data-report] li")
+    ]
+    assert lines == [
+        "1 customer and 1 contact from this source are removed.",
+        "0 plans and 2 subscriptions go with them.",
+        "1 MRR adjustment and 2 connected subscriptions are lost.",
+        "1 merged customer stays, with the data of the other source.",
+    ]
+    stays = numbers(engine)
+    delete_billing(paying, engine, settings)
+    gone = {
+        name: before - after
+        for (name, before), after in zip(stays.items(), numbers(engine).values(), strict=True)
+    }
+    assert gone == {"customers": 1, "contacts": 1, "subscriptions": 2, "mrr_adjustments": 1}
+    assert paying.path("g1") == path
+
+
+def numbers(engine: Engine) -> dict[str, int]:
+    """Rows of the tables that the question speaks of."""
+    with engine.connect() as connection:
+        return {
+            model.__tablename__: connection.scalar(select(func.count()).select_from(model)) or 0
+            for model in (Customer, Contact, Subscription, MrrAdjustment)
+        }

@@ -16,7 +16,7 @@ from webapp.domain.composing import groups
 from webapp.domain.policy import COMPANY, USER
 from webapp.models import Customer, DataSourceCustomer, Decision, Edit, Note, Person, Source
 from webapp.models.merging import MERGE
-from webapp.services import decisions
+from webapp.services import decisions, visibility
 from webapp.services.rows import select_in
 
 PAGE = 50
@@ -104,21 +104,11 @@ def going(session: Session, source: Source, before: int | None = None) -> tuple[
         source: whose customers.
         before: only those that stand by a row older than this id.
     """
-    mate = aliased(DataSourceCustomer)
-    once = select(mate.id).where(
-        mate.customer_id == DataSourceCustomer.customer_id,
-        _own(source, mate),
-        mate.id > DataSourceCustomer.id,
-    )
-    query = select(DataSourceCustomer).where(_own(source), ~once.exists())
-    query = query.order_by(DataSourceCustomer.id.desc())
-    if before is not None:
-        query = query.where(DataSourceCustomer.id < before)
-    rows = list(session.scalars(query.limit(PAGE + 1)))
-    shown = rows[:PAGE]
+    shown, mates, older = _page(session, source, before)
+    if older is not None and visibility.stands_behind_others(session, source.id):
+        older = older if _page(session, source, older)[0] else None
     ids, connection = [row.customer_id for row in shown], session.connection()
-    mine = select(DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id).where(_own(source))
-    theirs = dict(tuple(row) for row in select_in(connection, mine, DataSourceCustomer.customer_id, ids))
+    theirs = {row.origin_uuid: row.customer_id for row in mates}
     written = {
         model: {theirs[row[0]] for row in select_in(connection, _origins(model), model.origin_uuid, theirs)}
         for model in (Note, Edit)
@@ -135,7 +125,30 @@ def going(session: Session, source: Source, before: int | None = None) -> tuple[
         )
         for row in shown
     ]
-    return found, rows[PAGE - 1].id if len(rows) > PAGE else None
+    return found, older
+
+
+def _page(
+    session: Session, source: Source, before: int | None
+) -> tuple[list[DataSourceCustomer], list[Any], int | None]:
+    """Own customers, those who are one once, where the last of them stands.
+
+    Returns:
+        The rows, at least one while there is any; all that are one with them; the `before` of the next page.
+    """
+    query = select(DataSourceCustomer).where(_own(source)).order_by(DataSourceCustomer.id.desc())
+    mine = select(DataSourceCustomer.id, DataSourceCustomer.origin_uuid, DataSourceCustomer.customer_id)
+    mine = mine.where(_own(source))
+    while True:
+        behind = query if before is None else query.where(DataSourceCustomer.id < before)
+        rows = list(session.scalars(behind.limit(PAGE + 1)))
+        before = rows[PAGE - 1].id if len(rows) > PAGE else None
+        ids = {row.customer_id for row in rows[:PAGE]}
+        mates = select_in(session.connection(), mine, DataSourceCustomer.customer_id, ids)
+        last = {row.customer_id: row.id for row in sorted(mates, key=lambda row: row.id)}
+        shown = [row for row in rows[:PAGE] if row.id == last[row.customer_id]]
+        if shown or before is None:
+            return shown, mates, before
 
 
 def _alone(source: Source) -> Any:
