@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests import factories
 from webapp.models import Customer, Source
-from webapp.services import export, tables, xlsx
+from webapp.services import export, source_zip, tables, xlsx
 from webapp.services.csv_files import defused, lines
 
 SOME_DAY = factories.SOME_DAY
@@ -175,7 +175,7 @@ def test_export_first_is_a_zip_that_is_sent_while_it_is_made(engine):
         source_id = fill(session.connection())
         session.commit()
         source = session.scalars(select(Source).where(Source.id == source_id)).one()
-        data = b"".join(export.stream_zip(engine, source))
+        data = b"".join(source_zip.stream(engine, source))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["customers.csv", "contacts.csv", "README.txt"]

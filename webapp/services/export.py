@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,8 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, String, case, collate
 
-from webapp.domain.clock import iso
-from webapp.models import Source, now
 from webapp.services import attributes, csv_files, tables, xlsx
 from webapp.services.rows import chunks
 from webapp.services.tables import CONTACTS, CUSTOMERS, Column, Scope, Table
@@ -111,7 +108,7 @@ def write(engine: Engine, source_id: int, out_dir: Path) -> list[Path]:
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         for table in (CUSTOMERS, CONTACTS):
             path = out_dir / f"{table.noun}.csv"
             unfinished = path.with_name(path.name + ".part")
@@ -120,23 +117,6 @@ def write(engine: Engine, source_id: int, out_dir: Path) -> list[Path]:
             unfinished.replace(path)
             written.append(path)
     return written
-
-
-def stream_zip(engine: Engine, source: Source) -> Iterator[bytes]:
-    """A source's two files and a README in a zip, in pieces that are sent while it is made."""
-    return _zip(engine, source.id, source.name, now())
-
-
-def _zip(engine: Engine, source_id: int, name: str, at: int) -> Iterator[bytes]:
-    buffer = xlsx.Pipe()
-    with _snapshot(engine) as connection, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for table in (CUSTOMERS, CONTACTS):
-            with archive.open(_entry(f"{table.noun}.csv", at), "w") as file:
-                for piece in source_csv(connection, table, source_id):
-                    file.write(piece)
-                    yield buffer.taken()
-        archive.writestr(_entry("README.txt", at), _readme(name, at))
-    yield buffer.taken()
 
 
 def _csv(
@@ -166,28 +146,9 @@ def _content_order(scope: Scope) -> list[ColumnElement[Any]]:
     return order
 
 
-def _snapshot(engine: Engine) -> Connection:
+def snapshot(engine: Engine) -> Connection:
     """A connection that sees one state of the data, however long the file takes."""
     connection = engine.connect()
     if connection.dialect.name == "postgresql":
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
     return connection
-
-
-def _entry(name: str, at: int) -> zipfile.ZipInfo:
-    moment = datetime.fromtimestamp(at // 1_000_000, UTC)
-    entry = zipfile.ZipInfo(name, moment.timetuple()[:6])
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = 0o600 << 16
-    return entry
-
-
-def _readme(name: str, at: int) -> str:
-    return (
-        f"The customers and contacts of the source “{name}”, as of {iso(at)}.\r\n\r\n"
-        "customers.csv  one line per customer; custom.<key> are its custom attributes\r\n"
-        "contacts.csv   one line per contact; customer_uuid says whose contact it is\r\n\r\n"
-        "UTF-8, comma-separated, times in UTC. A text that a spreadsheet would take for a formula\r\n"
-        "(it begins with =, +, -, @, a tab or a carriage return) has an apostrophe in front; numbers\r\n"
-        "and phone numbers have not.\r\n"
-    )
