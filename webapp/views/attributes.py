@@ -9,6 +9,7 @@ from webapp.extensions import db
 from webapp.models.attribute import ENTITIES
 from webapp.security import current_user, go_to, viewer_may
 from webapp.services import attribute_changes, attribute_indexes, attributes
+from webapp.views.arguments import row_id
 from webapp.views.source_page import is_part
 
 bp = Blueprint("attributes", __name__, url_prefix="/attributes")
@@ -55,6 +56,24 @@ def ask(entity: str, key: str) -> ResponseReturnValue:
         ignoring=ignoring,
         concerned=attribute_changes.concerned(db.session(), entity, key, ignoring),
         sources=attribute_changes.tellers(db.session(), entity, key),
+    )
+
+
+@bp.get("/<any(customer, contact):entity>/<key>/ignoring/records")
+def affected(entity: str, key: str) -> ResponseReturnValue:
+    """Who would lose the value, or gain it, a page at a time."""
+    _known_or_404(entity, key)
+    ignoring, before = request.args.get("on") != "0", row_id("before")
+    rows, older = attribute_changes.affected(db.session(), entity, key, ignoring, before)
+    return render_template(
+        "attributes/affected.html",
+        entity=entity,
+        key=key,
+        ignoring=ignoring,
+        rows=rows,
+        older=older,
+        behind=before is not None,
+        looked_at=attribute_changes.LOOKED_AT,
     )
 
 
