@@ -48,6 +48,7 @@ def test_a_rebuild_for_a_mapping_promises_nothing_that_the_mapping_may_break(app
     assert NOTHING not in page.text
     assert "No contact moves" not in page.text
     assert not page.select("[data-preview]")
+    assert "Counted just now" not in page.text
     said = text(page, "#mapping-question")
     assert said.startswith("Applies the mapping that was saved.")
     assert "may be added, removed or changed" in said
