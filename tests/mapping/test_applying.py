@@ -15,12 +15,13 @@ from tests.projection.support import count_rows, make_source, tables
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.domain.mapping import of as rules_of
-from webapp.models import AttributeSighting, Event, PathSighting, Source
+from webapp.models import AttributeSighting, Event, PathSighting, Source, Sync
 from webapp.models.event import APPLIED, IGNORED
 from webapp.models.mapping import OTHERS
 from webapp.services import mapping, mapping_preview, path_counts, syncs
 from webapp.services.resync import ATTACHED
 from webapp.services.sources import Refused
+from webapp.services.sync_log import result_in_words
 
 TIER = {"rules": [{"call": "identify", "path": "traits.plan", "to": "contact.custom.tier"}]}
 TITLE = {"rules": [{"call": "identify", "path": "traits.plan", "to": "contact.title"}]}
@@ -95,6 +96,21 @@ def test_track_calls_that_are_not_chosen_are_ignored_and_come_back(engine: Engin
     support.rebuild(engine, settings, source_id)
     assert customs(engine, source_id) == [{"colour": "red"}, {"colour": "red"}]
     assert _states(engine, source_id) == [(APPLIED, None), (APPLIED, None)]
+
+
+def test_a_rebuild_tells_of_the_companies_whose_customers_it_removed(engine: Engine, settings: Settings):
+    """They were named by calls alone that count no more."""
+    source_id = make_source(engine)
+    told = [track(n, "Signed Up") | {"context": {"groupId": f"g{n}"}} for n in range(3)]
+    support.add(engine, settings, source_id, told)
+    with Session(engine) as session:
+        mapping.limit_tracks(session, session.get_one(Source, source_id), [])
+    sync_id = support.ask(engine, source_id)
+    support.work(engine, settings, sync_id)
+    assert tables(engine, source_id) == ([], [])
+    with Session(engine) as session:
+        said = result_in_words(session.get_one(Sync, sync_id))
+    assert said.startswith("−3 customers, −3 contacts.")
 
 
 def test_people_of_a_company_that_a_rebuild_has_just_found_are_placed_with_it(

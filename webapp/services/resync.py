@@ -254,5 +254,8 @@ def sweep_customers(connection: Connection, sync: Any, source: Any, limit: int) 
             model.source_id == source.id, model.generation == source.generation, model.uuid.in_(gone)
         )
         gone -= set(connection.scalars(there))
-    leave(connection, gone)
+    if removed := leave(connection, gone):
+        result = dict(sync.result)
+        result["customers_removed"] = result.get("customers_removed", 0) + removed
+        progress.note(connection, sync.id, result=result)
     return (rows[-1].id if rows else 0), len(rows)
