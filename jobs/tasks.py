@@ -107,7 +107,10 @@ def sync(sync_id: int) -> None:
     bell = queue.bell(settings.redis_url)
     bell.answered(queue.SYNC, sync_id)
     with _reported("sync", sync_id, bell):
-        syncs.run(engine, sync_id, settings=settings, stop=stopping.is_set)
+        give_way = GiveWay(bell)
+        syncs.run(engine, sync_id, settings=settings, stop=stopping.is_set, give_way=give_way)
+        if give_way.asked:
+            bell.start(sync_id)
 
 
 def read_file(file_id: int) -> None:

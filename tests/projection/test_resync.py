@@ -267,6 +267,34 @@ def test_a_rebuild_is_refused_once_events_were_dropped(engine: Engine, source_id
         ask(engine, source_id, "rebuild")
 
 
+def test_a_rebuild_is_refused_when_events_were_dropped_while_it_was_asked_for(
+    engine: Engine, source_id: int
+) -> None:
+    """What counts is what the source's row says once it is held, not what was read of it before."""
+    with Session(engine, expire_on_commit=False) as session:
+        source = session.get_one(Source, source_id)
+        session.commit()
+        with begin(engine) as connection:
+            connection.execute(update(Source).values(dropped_before=1))
+        with writing(), pytest.raises(syncs.CannotRebuild, match="would forget"):
+            syncs.request(session, source, "rebuild")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_deletion_that_waits_for_a_reader_gives_way(
+    engine: Engine, settings: Settings, source_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader may take hours, and there is one worker for all long work."""
+    monkeypatch.setattr(packing, "TRIES", 1)
+    sync = ask(engine, source_id, "deletion")
+    with engine.connect() as reader:
+        reader.execute(select(Source.id)).all()
+        syncs.run(engine, sync, settings=settings, give_way=lambda: True)
+        assert state(engine, sync).phase == "wiping"
+    syncs.run(engine, sync, settings=settings, give_way=lambda: True)
+    assert state(engine, sync) is None
+
+
 @pytest.mark.parametrize("steps", [0, 1, 5, 15, 25])
 def test_a_deletion_that_is_cut_off_anywhere_leaves_no_row_in_the_end(
     engine: Engine, settings: Settings, source_id: int, steps: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from webapp.models import Source, Sync
-from webapp.services import audit, syncs
+from webapp.services import audit, locks, syncs
 from webapp.services.sources import Refused, hold, only_segment
 from webapp.services.transactions import write
 
@@ -83,7 +83,8 @@ def delete(session: Session, source: Source, by: int | None = None) -> Sync:
         by: the id of the user who asks; None for the command line.
     """
     with write(session):
-        session.refresh(source, with_for_update={"key_share": True})
+        locks.lock_one(session, source.id)  # before its own row: everybody takes these in one order
+        session.refresh(source)
         under_way = source.state != "active"
         sync = syncs.request_deletion(session, source, by)
         if not under_way:

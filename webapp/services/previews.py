@@ -179,7 +179,7 @@ def _written_on(source: Source, model: Any) -> Select[Any]:
     return written.where(DataSourceCustomer.origin_uuid.in_(wrote)).distinct()
 
 
-def _merged(source: Source) -> Select[Any]:
+def _merged(source: Source) -> Select[*tuple[Any, ...]]:
     """Of the own customers that are merged: how many they are, and how many customers go and stay with them.
 
     Begins with those who follow, who are in an index of their own.

@@ -89,16 +89,16 @@ def request(session: Session, source: Source, kind: str = "resync", user_id: int
         CannotRebuild: retention has dropped events.
         LookupError: the source is being deleted.
     """
-    if kind == "rebuild" and source.dropped_before is not None:
-        raise CannotRebuild(
-            "Old events of this source were dropped, as its retention says. A rebuild would forget what they "
-            "told, so it is refused; a re-sync keeps everything."
-        )
     # The source's row is the lock under which everything about its long work is decided.
     session.execute(select(Source.id).where(Source.id == source.id).with_for_update())
     session.refresh(source)
     if source.state != "active":
         raise LookupError("This source is being deleted.")
+    if kind == "rebuild" and source.dropped_before is not None:
+        raise CannotRebuild(
+            "Old events of this source were dropped, as its retention says. A rebuild would forget what they "
+            "told, so it is refused; a re-sync keeps everything."
+        )
     running = open_sync(session, source.id)
     if running is not None:
         return running
@@ -198,11 +198,19 @@ def request_deletion(session: Session, source: Source, user_id: int | None = Non
     return sync
 
 
-def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], bool] = never) -> None:
+def run(
+    engine: Engine,
+    sync_id: int,
+    *,
+    settings: Settings,
+    stop: Callable[[], bool] = never,
+    give_way: Callable[[], bool] = never,
+) -> None:
     """Do a piece of long work to its end. May be run again, and by two at once: each step locks the source.
 
     Args:
         stop: asked between steps; True leaves the rest to the next run.
+        give_way: asked while a deletion waits for somebody who reads; True leaves the rest to the next run.
     """
     with engine.connect() as connection:
         kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
@@ -213,6 +221,8 @@ def run(engine: Engine, sync_id: int, *, settings: Settings, stop: Callable[[], 
             if deleting and not deletion.ready(engine, sync_id):
                 with begin(engine) as connection:
                     _beat(connection, sync_id)
+                if give_way():
+                    break
                 time.sleep(NOT_READY)
                 continue
             with pace.batch() as batch, collecting_later():
