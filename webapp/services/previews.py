@@ -179,7 +179,7 @@ def _written_on(source: Source, model: Any) -> Select[Any]:
     return written.where(DataSourceCustomer.origin_uuid.in_(wrote)).distinct()
 
 
-def _merged(source: Source) -> Select[*tuple[Any, ...]]:
+def _merged(source: Source) -> Select[int, int, int]:
     """Of the own customers that are merged: how many they are, and how many customers go and stay with them.
 
     Begins with those who follow, who are in an index of their own.
@@ -189,8 +189,12 @@ def _merged(source: Source) -> Select[*tuple[Any, ...]]:
     behind = select(mine.label("mine"), func.count().label("all"))
     behind = behind.where(DataSourceCustomer.customer_id.in_(following))
     each = behind.group_by(DataSourceCustomer.customer_id).having(mine > 0).subquery()
-    counts = (each.c.mine, case((each.c.mine == each.c.all, 1), else_=0), each.c.mine < each.c.all)
-    return select(*(func.coalesce(func.sum(cast(count, Integer)), 0) for count in counts))
+    going = func.sum(case((each.c.mine == each.c.all, 1), else_=0))
+    staying = func.sum(case((each.c.mine < each.c.all, 1), else_=0))
+    # As integers: PostgreSQL's sum of sums is a Decimal.
+    counts = (func.coalesce(cast(count, Integer), 0) for count in (func.sum(each.c.mine), going, staying))
+    together, go_together, stay = counts
+    return select(together, go_together, stay)
 
 
 def _joining(connection: Connection, source: Source) -> int:
