@@ -44,7 +44,7 @@ def test_a_preview_comes_before_anything_is_saved(app, filled):
     assert text(part, "[data-preview]") == "−2 individual customers, −2 contacts, 2 people will wait"
     assert lines(part) == [
         "2 individual customers go, each with the contact that they are themselves. "
-        "None of them carries a note or an edit, and none is merged.",
+        "None of them carries a note or an edit. No customer is merged with one that stays.",
         "2 people will wait for a company.",
         "No contact moves from one customer to another.",
     ]
@@ -74,7 +74,7 @@ def test_customers_that_would_go_say_what_people_made_of_them(app, engine, fille
     client = signed_in(app)
     page = soup(client.get(f"/sources/{filled}/preview?policy=company"))
     assert (
-        "1 carries notes and 2 carry edits, which are kept and come back with them; 0 are merged"
+        "1 carries notes and 2 carry edits, which are kept and come back with them. No customer is merged"
         in lines(page)[0]
     )
     listed = soup(client.get(f"/sources/{filled}/preview/go"))
@@ -105,7 +105,9 @@ def test_who_is_merged_is_told_apart_from_who_goes(app, engine, settings, filled
     page = soup(client.get(f"/sources/{filled}/preview?policy=company"))
     assert text(page, "[data-preview]") == "−2 individual customers, −3 contacts, 3 people will wait"
     assert "1 carries notes and 1 carries edits" in lines(page)[0]
-    assert "1 is merged with another customer, which stays" in lines(page)[0]
+    assert lines(page)[1] == (
+        "1 merged customer stays, with what other sources tell, and without what these people told."
+    )
     rows = soup(client.get(f"/sources/{filled}/preview/go")).select("tbody tr")
     badges = {names(row)[0]: [badge.text for badge in row.select(".badge")] for row in rows}
     assert badges == {"Mia Inc": ["Merged"], "Eva Euler": ["Notes", "Edits"], "ada@example.com": []}
