@@ -124,7 +124,7 @@ def main() -> int:
     Returns:
         0 after an orderly stop.
     """
-    logs.configure()
+    logs.configure(is_program=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: tasks.stopping.set())
     settings = Settings.from_env()

@@ -97,7 +97,7 @@ def serve(name: str) -> int:
     Returns:
         The exit status: 0 after an orderly stop, 2 when there is no queue to work for.
     """
-    logs.configure()
+    logs.configure(is_program=True)
     settings = Settings.from_env()
     if not settings.redis_url:
         log.error("worker.no_queue", fix="set REDIS_URL, or start everything with `make run`")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 import traceback
 from types import TracebackType
 from typing import Any, TextIO
@@ -21,12 +22,14 @@ _PASSWORDS = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
 _FRAMES = 12
 
 
-def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def configure(stream: TextIO | None = None, level: int = logging.INFO, is_program: bool = False) -> None:
     """Send what this process logs, its libraries' lines included, to a stream.
 
     Args:
         stream: standard error unless given.
         level: the least level that is written.
+        is_program: whether this process is one of ours from its beginning, whose end by an error is a line
+            of the log too. Who typed a command reads its traceback instead.
     """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -53,9 +56,24 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    threading.excepthook = _thread_failed
+    if is_program:
+        sys.excepthook = _program_failed
     # Their lines at these levels say only that a job came and went, or a request.
     for chatty in ("rq.worker", "rq.job", "rq.queue", "werkzeug", "alembic", "_granian"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def _program_failed(kind: type[BaseException], error: BaseException, passed: TracebackType | None) -> None:
+    if isinstance(error, Exception):
+        structlog.get_logger().error("program.failed", exc_info=error)
+    else:  # somebody's Ctrl-C
+        sys.__excepthook__(kind, error, passed)
+
+
+def _thread_failed(told: threading.ExceptHookArgs) -> None:
+    if not isinstance(told.exc_value, SystemExit):
+        structlog.get_logger().error("thread.failed", exc_info=told.exc_value)
 
 
 def places(error_traceback: TracebackType | None) -> list[str]:

@@ -1,6 +1,7 @@
 """The frame of every page: errors that help, the password asked again, the policy of scripts."""
 
 import sqlite3
+import traceback
 from dataclasses import replace
 
 import pytest
@@ -89,6 +90,15 @@ def test_a_fault_is_logged_by_its_view_and_not_by_its_address(odd, caplog):
     odd.test_client().get("/breaks?token=secret-one")
     assert "GET of breaks failed" in caplog.text
     assert "secret-one" not in caplog.text
+
+
+def test_a_statement_that_failed_is_logged_as_what_it_was_and_where(odd, caplog):
+    """Who looks for the fault finds the error of the database and the view, not the page that told of it."""
+    odd.test_client().get("/typo")
+    [record] = [each for each in caplog.records if "GET of typo failed" in each.getMessage()]
+    kind, _, passed = record.exc_info
+    assert kind is OperationalError
+    assert "typo" in [frame.name for frame in traceback.extract_tb(passed)]
 
 
 def test_a_busy_database_is_worth_another_try(odd):

@@ -72,7 +72,8 @@ def database_away(error: DBAPIError | NoConnection) -> ResponseReturnValue:
 
 def _log(exc_info: Any) -> None:
     # The view is named, not the address: that may hold a one-time link.
-    current_app.logger.error("%s of %s failed", request.method, request.endpoint, exc_info=exc_info)
+    error = getattr(exc_info[1], "original_exception", None) or exc_info[1]
+    current_app.logger.error("%s of %s failed", request.method, request.endpoint, exc_info=error)
 
 
 def _page(
