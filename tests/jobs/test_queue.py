@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 import redis
-from rq import SimpleWorker
 
-from jobs import queue
+from jobs import queue, workers
 from jobs.queue import AllowedJob, Bell, Ringer
 from tests.webhook.conftest import at_once, eventually
 
@@ -57,17 +56,35 @@ def jobs(connection, name=queue.EVENTS):
     return [(job.func_name, job.args) for job in queue.queue(name, connection).jobs]
 
 
-def run_all(connection):
-    """Run what is queued, in this process; the errors of what failed."""
-    queues = [queue.queue(name, connection) for name in (queue.EVENTS, queue.SYNCS)]
-    worker = SimpleWorker(
-        queues, connection=connection, job_class=AllowedJob, serializer=queue.JSONSerializer
-    )
-    worker.log_job_description = False
-    worker.work(burst=True, logging_level="CRITICAL")
-    failed = [job_id for each in queues for job_id in each.failed_job_registry.get_job_ids()]
-    found = [AllowedJob.fetch(job_id, connection, queue.JSONSerializer).latest_result() for job_id in failed]
-    return [result.exc_string if result else "" for result in found]
+@pytest.fixture(params=workers.QUEUES)
+def worker(request, broker):
+    """Which of the product's workers is meant."""
+    return Worker(request.param, broker)
+
+
+@dataclass
+class Worker:
+    """A worker as the product makes it, and the queue that it takes jobs from."""
+
+    name: str
+    url: str
+
+    def queue(self, connection):
+        """Where its jobs wait."""
+        return queue.queue(workers.QUEUES[self.name], connection)
+
+    def run_all(self, connection):
+        """Have it run what is queued; the errors of what failed."""
+        made = workers.make(self.name, self.url)
+        with made.connection:
+            made.work(burst=True, logging_level="CRITICAL")
+        waiting = self.queue(connection)
+        assert not waiting.count
+        failed = waiting.failed_job_registry.get_job_ids()
+        found = [
+            AllowedJob.fetch(job_id, connection, queue.JSONSerializer).latest_result() for job_id in failed
+        ]
+        return [result.exc_string if result else "" for result in found]
 
 
 def test_a_source_is_rung_for_once_until_somebody_answers(bell, connection):
@@ -105,51 +122,54 @@ def test_a_flag_whose_wake_up_was_lost_falls_by_itself(bell, connection):
     assert 0 < connection.ttl(queue.flag(queue.DRAIN, 7)) < 15
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["os.system", "jobs.tasks.stopping.set", "jobs.queue.connect", "builtins.exec", "jobs.tasks.drain_for"],
+FOREIGN = (
+    "os.system",
+    "jobs.tasks.stopping.set",
+    "jobs.queue.connect",
+    "builtins.exec",
+    "jobs.tasks.drain_for",
 )
-def test_a_job_for_any_other_function_fails_without_being_run(connection, name, tmp_path):
+NO_ID = [([], {}), ([1, 2], {}), (["1"], {}), ([True], {}), ([[1]], {}), ([1], {"x": 1}), ([None], {})]
+
+
+def test_a_job_for_any_other_function_fails_without_being_run(worker, connection, tmp_path):
     """Whoever can write to the queue's server cannot make a worker do as they please."""
-    trace = tmp_path / "trace"
-    argument = f"touch {trace}" if name == "os.system" else f"open({str(trace)!r}, 'w')"
-    queue.queue(queue.EVENTS, connection).enqueue_call(name, args=[argument])
-    [error] = run_all(connection)
-    assert "ForbiddenJob" in error
-    assert not trace.exists()
+    for name in FOREIGN:
+        trace = tmp_path / name
+        argument = f"touch {trace}" if name == "os.system" else f"open({str(trace)!r}, 'w')"
+        worker.queue(connection).enqueue_call(name, args=[argument])
+    errors = worker.run_all(connection)
+    assert ["ForbiddenJob" in error for error in errors] == [True] * len(FOREIGN)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("args", "kwargs"),
-    [([], {}), ([1, 2], {}), (["1"], {}), ([True], {}), ([[1]], {}), ([1], {"x": 1}), ([None], {})],
-)
-def test_a_job_carries_one_id_and_nothing_else(connection, args, kwargs):
+def test_a_job_carries_one_id_and_nothing_else(worker, connection):
     """What a task is given is a number of a row, never something to work on."""
-    queue.queue(queue.EVENTS, connection).enqueue_call("jobs.tasks.drain", args=args, kwargs=kwargs)
-    [error] = run_all(connection)
-    assert "ForbiddenJob" in error
+    for args, kwargs in NO_ID:
+        worker.queue(connection).enqueue_call("jobs.tasks.drain", args=args, kwargs=kwargs)
+    errors = worker.run_all(connection)
+    assert ["ForbiddenJob" in error for error in errors] == [True] * len(NO_ID)
 
 
-def test_a_pickled_job_is_not_unpickled(connection, tmp_path):
+def test_a_pickled_job_is_not_unpickled(worker, connection, tmp_path):
     """Python's pickles run code while they are read; nobody reads one here."""
 
     class Trap:
         def __reduce__(self):
             return open, (str(tmp_path / "trace"), "w")
 
-    waiting = queue.queue(queue.EVENTS, connection)
-    job = waiting.enqueue_call("jobs.tasks.drain", args=[1])
+    job = worker.queue(connection).enqueue_call("jobs.tasks.drain", args=[1])
     connection.hset(job.key, "data", pickle.dumps(("jobs.tasks.drain", None, (Trap(),), {})))
-    [error] = run_all(connection)
+    [error] = worker.run_all(connection)
     assert "DeserializationError" in error
     assert not (tmp_path / "trace").exists()
 
 
-def test_callbacks_of_a_job_are_not_called(connection, tmp_path):
+def test_callbacks_of_a_job_are_not_called(worker, connection):
     """A callback is a function of somebody's choice too."""
-    job = queue.queue(queue.EVENTS, connection).enqueue_call("os.getpid", args=[1])
+    job = worker.queue(connection).enqueue_call("os.getpid", args=[1])
     connection.hset(job.key, mapping={"failure_callback_name": "jobs.nothing.there", "webhooks": "[{}]"})
-    [error] = run_all(connection)
+    [error] = worker.run_all(connection)
     assert "ForbiddenJob" in error
     assert "jobs.nothing" not in error
 
