@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     app = Flask("webapp", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(
-        RATELIMIT_STORAGE_URI="memory://",  # exact, since one process serves the pages
+        RATELIMIT_STORAGE_URI="memory://",  # of each web server by itself: pages need no queue
         RATELIMIT_STRATEGY="moving-window",
         SECRET_KEY=settings.secret_key or os.urandom(32).hex(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,

@@ -193,7 +193,11 @@ def _guard() -> Response | None:
     if endpoint is None or endpoint == "static":  # no such address or method, which the error pages say
         return None
     access = getattr(current_app.view_functions[endpoint], "access", "administrator")
-    if access in ("public", KEY_READS, KEY_WRITES):  # the API's gate asks for the key
+    if access in (KEY_READS, KEY_WRITES):  # the API's gate asks for the key
+        return None
+    if access == "public":
+        if request.method not in SAFE_METHODS:
+            _who()  # once the view holds SQLite's lock, a page that asks who is there waits for it in vain
         return None
     who = _who()
     if who is None:
@@ -266,6 +270,8 @@ def _headers(response: Response, policy: str) -> Response:
     headers["X-Frame-Options"] = "DENY"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if behind_https(request):  # the webhook needs no such word: what calls it is no browser
+        headers["Strict-Transport-Security"] = f"max-age={30 * DAY}"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
     if request.endpoint == "static" and response.status_code in (200, 304):
         # The address of a file holds a fingerprint of it, so another content has another address.

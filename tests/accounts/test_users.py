@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
-from tests.people import PASSWORD, add_user, last_user, post, sign_in, signed_in
+from tests.people import PASSWORD, add_user, csrf_token, last_user, post, sign_in, signed_in
 from webapp.app import create_app
 from webapp.database import begin, writing
 from webapp.extensions import db
@@ -81,6 +82,19 @@ def test_a_link_that_is_too_old_says_how_to_get_another(app, engine):
     answer = app.test_client().get(path)
     assert answer.status_code == 410
     assert "start it again" in html(answer).select_one("main").text
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_link_that_ended_is_told_at_once_to_whoever_sends_its_form_with_a_session(app, signed):
+    """Nobody holds the database's one lock and waits for it meanwhile, be their session real or made up."""
+    client = signed_in(app) if signed else app.test_client()
+    if not signed:
+        client.set_cookie(COOKIE, "made up")
+    token = csrf_token(client, "/profile" if signed else "/sign-in")
+    began = time.monotonic()
+    answer = client.post("/setup/ended", data={"csrf_token": token, "password": NEW_PASSWORD})
+    assert answer.status_code == 410
+    assert time.monotonic() - began < 4
 
 
 @SQLITE

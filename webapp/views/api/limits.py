@@ -1,4 +1,4 @@
-"""How often one key may call: a bucket of tokens each, in the one process that answers calls."""
+"""How often one key may call: a bucket of tokens each, in each process that answers calls."""
 
 from __future__ import annotations
 
