@@ -55,7 +55,7 @@ def test_whatever_is_read_carries_the_frame(
     places: list[Place],  # noqa: F811
     role: str | None,
 ) -> None:
-    """To everybody no page, file, redirect or refusal can be framed, sniffed, kept, or made to run a script."""
+    """No page, file, redirect or refusal can be framed, sniffed, kept, or made to run a foreign script."""
     client = signed_in(app, role) if role else app.test_client()
     reading = [place for place in places if place.method != "POST"]
     for place, answer in walk(client, reading):

@@ -127,29 +127,6 @@ def test_signing_in_again_ends_the_session_before(app):
 
 
 @SQLITE
-@pytest.mark.parametrize(
-    ("wanted", "reached"),
-    [
-        ("/users?x=1", "/users?x=1"),
-        ("https://evil.example/", "/"),
-        ("//evil.example/", "/"),
-        ("/\\evil.example", "/"),
-        ("/\t/evil.example", "/"),
-        ("javascript:alert(1)", "/"),
-        ("", "/"),
-    ],
-)
-def test_signing_in_leads_to_no_other_site(app, wanted, reached):
-    """A link in an e-mail cannot use the sign-in page to lead somebody astray."""
-    add_user(app)
-    client = app.test_client()
-    token = html(client.get("/sign-in")).select_one("input[name=csrf_token]")["value"]
-    fields = {"csrf_token": token, "email": "grace@example.com", "password": PASSWORD}
-    answer = client.post("/sign-in", query_string={"next": wanted}, data=fields)
-    assert answer.headers["Location"] == reached
-
-
-@SQLITE
 def test_who_was_turned_away_comes_to_the_page_they_wanted(app):
     """A link to a page works for somebody who has to sign in first."""
     answer = app.test_client().get("/users?q=ada")
