@@ -7,13 +7,17 @@ is told as such: silence is no clean bill.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from webapp.security import HTMX_URL
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / ".venv" / "audit"
@@ -21,6 +25,14 @@ BILL = ROOT / "sbom.cdx.json"
 RUNS = "requirements.txt"
 ASKED_ABOUT = (RUNS, "requirements-dev.txt", "requirements-senders.txt")
 CLEAN, KNOWN_AGAINST, UNKNOWN = 0, 1, 2
+# What the last line of pip-audit names when nobody answered it; anything else is a fault of its own.
+_NOBODY_ANSWERED = re.compile(
+    r"connect|timed? ?out|ServiceError|^(requests|urllib3)\.exceptions\.", re.IGNORECASE
+)
+
+
+class NoReport(Exception):
+    """pip-audit told nothing that can be read; the text is a sentence on why."""
 
 
 def main() -> int:
@@ -28,31 +40,55 @@ def main() -> int:
 
     Returns:
         0: every package was audited, and nothing is known against any; 1: something is; 2: some were not
-        audited, since the advisory service could not be reached or does not know them.
+        audited, since the advisory service could not be reached or does not know them, or pip-audit failed.
     """
     made = _run("cyclonedx_py", "requirements", RUNS, "--output-reproducible", "--output-file", str(BILL))
     if made.returncode:
         print(f"The bill of materials could not be written: {made.stderr.strip()}", file=sys.stderr)
         return UNKNOWN
-    parts = len(json.loads(BILL.read_text())["components"])
-    print(f"{BILL.name}: the {parts} packages that run, each with its hashes (CycloneDX)")
+    bill = json.loads(BILL.read_text())
+    parts = len(bill["components"])
+    bill["components"].append(script())
+    BILL.write_text(json.dumps(bill, indent=2))
+    print(
+        f"{BILL.name}: the {parts} packages that run, and the script of every page, with hashes (CycloneDX)"
+    )
     worst = CLEAN
     for name in ASKED_ABOUT:
-        lines, status = verdict(_report(name))
+        try:
+            lines, status = verdict(_report(name))
+        except NoReport as why:
+            lines, status = [f"NOT AUDITED: {why}"], UNKNOWN
         print("\n".join(f"{name}: {line}" for line in lines), flush=True)
         worst = KNOWN_AGAINST if KNOWN_AGAINST in (worst, status) else max(worst, status)
     return worst
 
 
-def verdict(report: dict[str, Any] | None) -> tuple[list[str], int]:
+def script() -> dict[str, Any]:
+    """htmx as a component of the bill: every page runs it, and no list of Python's packages holds it."""
+    found = re.search(r"/npm/([\w.]+)@([\d.]+)/", HTMX_URL)
+    assert found is not None  # noqa: S101
+    name, version = found.groups()
+    kept = ROOT / "static" / "vendor" / f"htmx-{version}.min.js"
+    # A test holds that this file is the one that pages load by its integrity hash.
+    hashes = [{"alg": "SHA-384", "content": hashlib.sha384(kept.read_bytes()).hexdigest()}]
+    return {
+        "type": "library",
+        "bom-ref": f"{name}@{version}",
+        "name": name,
+        "version": version,
+        "purl": f"pkg:npm/{name}@{version}",
+        "hashes": hashes,
+        "externalReferences": [{"type": "distribution", "url": HTMX_URL, "hashes": hashes}],
+    }
+
+
+def verdict(report: dict[str, Any]) -> tuple[list[str], int]:
     """What a report of pip-audit says, in lines and as an exit status (see `main`).
 
     Args:
-        report: its JSON, `{"dependencies": [{"name", "version", "vulns"} or {"name", "skip_reason"}]}`;
-            None: there was none, since the service could not be reached.
+        report: its JSON, `{"dependencies": [{"name", "version", "vulns"} or {"name", "skip_reason"}]}`.
     """
-    if report is None:
-        return ["NOT AUDITED: the advisory service could not be reached. Nothing is known of any package."], 2
     packages = report["dependencies"]
     against = [
         f"{package['name']} {package['version']}: {found['id']}, {_cure(found['fix_versions'])}"
@@ -76,15 +112,26 @@ def _cure(versions: Sequence[str]) -> str:
     return f"mended in {' and '.join(versions)}" if versions else "not mended in any version yet"
 
 
-def _report(requirements: str) -> dict[str, Any] | None:
+def _report(requirements: str) -> dict[str, Any]:
+    """What pip-audit says of a file of requirements.
+
+    Raises:
+        NoReport: the advisory service could not be reached, or pip-audit failed.
+    """
     asked = _run(
         *("pip_audit", "--requirement", requirements, "--require-hashes", "--disable-pip"),
         *("--format", "json", "--progress-spinner", "off", "--timeout", "15"),
     )
     try:
         report: dict[str, Any] = json.loads(asked.stdout)
-    except ValueError:
-        return None
+        report["dependencies"]
+    except (ValueError, TypeError, KeyError):
+        said = (asked.stderr.strip() or f"it ended with {asked.returncode} and said nothing").splitlines()[-1]
+        if _NOBODY_ANSWERED.search(said):
+            why = "the advisory service could not be reached. Nothing is known of any package."
+        else:
+            why = "pip-audit itself failed, so nobody was asked about any package."
+        raise NoReport(f"{why} It said: {said}") from None
     return report
 
 
