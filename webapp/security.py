@@ -35,6 +35,7 @@ KEY_READS, KEY_WRITES = "key reads", "key writes"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HTMX_URL = "https://cdn.jsdelivr.net/npm/htmx.org@2.0.11/dist/htmx.min.js"
 LARGEST_FORM = 1024 * 1024
+GREATEST_ID = 2**63 - 1
 MICROS_PER_MINUTE = 60 * 1_000_000
 DAY = 86_400
 
@@ -192,6 +193,8 @@ def _guard() -> Response | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":  # no such address or method, which the error pages say
         return None
+    if not all(_may_be_an_id(value) for value in (request.view_args or {}).values()):
+        abort(404)
     access = getattr(current_app.view_functions[endpoint], "access", "administrator")
     if access in (KEY_READS, KEY_WRITES):  # the API's gate asks for the key
         return None
@@ -208,6 +211,11 @@ def _guard() -> Response | None:
     if not (who.is_administrator or access == "change" or (access == "read" and safe)):
         abort(403)
     return None
+
+
+def _may_be_an_id(value: str | int) -> bool:
+    """Whether a row can have this in its place; otherwise a database refuses even to be asked for it."""
+    return "\0" not in value if isinstance(value, str) else value <= GREATEST_ID
 
 
 def _to_sign_in() -> Response:
