@@ -15,12 +15,12 @@ from tests.mapping import support as mapped
 from tests.projection import support
 from tests.projection.test_resync import ask, bodies, small_steps, state, work
 from webapp.config import Settings
-from webapp.database import begin
+from webapp.database import begin, writing
 from webapp.domain.fold import Told, pack
 from webapp.domain.identity import company_key, user_key
-from webapp.models import Company, Event, Identifier, Person, Sync
+from webapp.models import Company, Event, Identifier, Person, Source, Sync
 from webapp.models.base import new_uuid
-from webapp.services import progress, sync_log
+from webapp.services import progress, sync_log, syncs
 
 __all__ = ["small_steps"]
 
@@ -192,3 +192,24 @@ def test_the_way_back_of_a_rebuild_tells_how_far_it_is(
     assert seen[0][0] == 0
     assert seen == sorted(seen)
     assert seen[-1][0] > seen[-1][1] / 2
+
+
+def test_a_rebuild_is_refused_once_events_were_dropped(engine: Engine, source_id: int) -> None:
+    """It would forget what the dropped events told, and the person who asks is told so."""
+    with begin(engine) as connection:
+        connection.execute(update(Source).values(dropped_before=1))
+    with pytest.raises(syncs.CannotRebuild, match="would forget"):
+        ask(engine, source_id, "rebuild")
+
+
+def test_a_rebuild_is_refused_when_events_were_dropped_while_it_was_asked_for(
+    engine: Engine, source_id: int
+) -> None:
+    """What counts is what the source's row says once it is held, not what was read of it before."""
+    with Session(engine, expire_on_commit=False) as session:
+        source = session.get_one(Source, source_id)
+        session.commit()
+        with begin(engine) as connection:
+            connection.execute(update(Source).values(dropped_before=1))
+        with writing(), pytest.raises(syncs.CannotRebuild, match="would forget"):
+            syncs.request(session, source, "rebuild")

@@ -259,27 +259,6 @@ def test_an_event_that_cannot_be_read_stops_no_rebuild(
     assert support.count_rows(engine, Event, Event.source_id == source_id, Event.state == PARKED) == 1
 
 
-def test_a_rebuild_is_refused_once_events_were_dropped(engine: Engine, source_id: int) -> None:
-    """It would forget what the dropped events told, and the person who asks is told so."""
-    with begin(engine) as connection:
-        connection.execute(update(Source).values(dropped_before=1))
-    with pytest.raises(syncs.CannotRebuild, match="would forget"):
-        ask(engine, source_id, "rebuild")
-
-
-def test_a_rebuild_is_refused_when_events_were_dropped_while_it_was_asked_for(
-    engine: Engine, source_id: int
-) -> None:
-    """What counts is what the source's row says once it is held, not what was read of it before."""
-    with Session(engine, expire_on_commit=False) as session:
-        source = session.get_one(Source, source_id)
-        session.commit()
-        with begin(engine) as connection:
-            connection.execute(update(Source).values(dropped_before=1))
-        with writing(), pytest.raises(syncs.CannotRebuild, match="would forget"):
-            syncs.request(session, source, "rebuild")
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_deletion_that_waits_for_a_reader_gives_way(
     engine: Engine, settings: Settings, source_id: int, monkeypatch: pytest.MonkeyPatch
