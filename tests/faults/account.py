@@ -58,8 +58,9 @@ def close(
 ) -> Account:
     """Wait until nothing is pending, which comes by itself; then hold the account, and print it.
 
-    Nothing acknowledged is missing, and nothing is there that nobody sent; every event has one outcome; and
-    the tables are those of a fresh installation that folds the same inbox undisturbed.
+    Nothing acknowledged is missing, and nothing is there that nobody sent; every event has one outcome, none
+    is parked, since no trouble of a test's is an event's own; and outcomes and files are those of a fresh
+    installation that folds the same inbox undisturbed.
 
     Args:
         site: that was disturbed.
@@ -81,12 +82,15 @@ def close(
         stored = set(connection.scalars(select(Event.digest).where(Event.source_id == source_id)))
     assert {digests.digest(event) for sender in senders for event in sender.acknowledged} <= stored
     assert stored <= {digests.digest(event) for sender in senders for event in sender.sent}
-    assert facts_of(engine, source_id) == _folded_anew(site, source_id)
+    assert account.states["parked"] == 0
+    fresh_id = _folded_anew(site, source_id)
+    assert _states(engine, source_id) == _states(site.fresh, fresh_id)
+    assert facts_of(engine, source_id) == facts_of(site.fresh, fresh_id)
     return account
 
 
-def _folded_anew(site: Site, source_id: int) -> list[list[dict[str, str]]]:
-    """What a fresh installation makes of the same inbox, all at once."""
+def _folded_anew(site: Site, source_id: int) -> int:
+    """The source of a fresh installation that has the same inbox, and folded it all at once; its id."""
     columns = (Event.digest, Event.received_at, Event.body)
     with site.engine.connect() as connection:
         inbox = connection.execute(select(*columns).where(Event.source_id == source_id).order_by(Event.id))
@@ -96,7 +100,7 @@ def _folded_anew(site: Site, source_id: int) -> list[list[dict[str, str]]]:
     with begin(site.fresh) as connection:
         connection.execute(insert(Event), [row | {"source_id": fresh_id, "state": PENDING} for row in rows])
     projection.drain(site.fresh, fresh_id, settings=site.settings)
-    return facts_of(site.fresh, fresh_id)
+    return fresh_id
 
 
 def _account(engine: Engine, source_id: int, senders: tuple[Sender, ...]) -> Account:

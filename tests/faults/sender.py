@@ -17,20 +17,25 @@ from typing import Self
 
 RETRIED = frozenset({408, 423, 429})  # and 500 to 599
 LONGEST_PAUSE = 0.5  # seconds between two tries
+PEOPLE = 25  # who speak in turn; no multiple of the kinds of events, so that each comes to all of them
+THINGS = 20  # custom attributes that each speaks of, before somebody else takes their turn
+OWN = "said"  # begins the names of these attributes; the value is the event's number
 
 
-def traffic(name: str, count: int, people: int = 40) -> Iterator[bytes]:
+def traffic(name: str, count: int) -> Iterator[bytes]:
     """Events: identifies, groups and tracks of some people, every tenth sent twice.
+
+    Each but those of pages, which nobody imports, says something that no other does: the files are not the
+    same without it.
 
     Args:
         name: goes into every message id, so that no two senders say the same.
         count: how many, repeats included.
-        people: who speak; each has something new to say every so many events.
     """
     for number in range(count):
         # A repeat differs in `sentAt` alone, as Segment's do: it is the very same event.
         told = number - 1 if number % 10 == 9 else number
-        event = {"messageId": f"{name}-{told}", "userId": f"{name}-{told % people}", **_said(told)}
+        event = {"messageId": f"{name}-{told}", **_said(name, told)}
         # Out of order: a twentieth speaks of an hour ago.
         second = 5_000 + told - (3_600 if told % 20 == 7 else 0)
         # A twentieth has no time of its own, so that it counts when it was received.
@@ -40,16 +45,24 @@ def traffic(name: str, count: int, people: int = 40) -> Iterator[bytes]:
         yield json.dumps(event | {"sentAt": f"2025-03-02T00:00:{number % 60:02}Z"}).encode()
 
 
-def _said(number: int) -> dict[str, object]:
-    company = f"company {number % 7}"
+def _said(name: str, number: int) -> dict[str, object]:
+    """What one says: its person speaks of another kind each time, and of another thing, then makes room."""
+    times, person = divmod(number, PEOPLE)
+    years, thing = divmod(times, THINGS)
+    own = {f"{OWN} {thing}": number}
+    event: dict[str, object] = {"userId": f"{name}-{years}-{person}"}
     match number % 4:
         case 0:
-            return {"type": "group", "groupId": company, "traits": {"name": company, "seats": number}}
+            # The four who might speak of one company at that time speak of other kinds.
+            company = f"company {name}-{years}-{person // 4}"
+            traits = {"name": company, "seats": number} | own
+            return event | {"type": "group", "groupId": company, "traits": traits}
         case 1:
-            return {"type": "track", "event": "Clicked", "properties": {"clicks": number}}
+            return event | {"type": "track", "event": "Clicked", "properties": {"clicks": number} | own}
         case 2:
-            return {"type": "page", "name": "Home"}  # which nobody imports
-    return {"type": "identify", "traits": {"firstName": f"Name {number}", "plan": ["a", "b"][number % 2]}}
+            return event | {"type": "page", "name": "Home"}
+    traits = {"firstName": f"Name {number}", "plan": ["a", "b"][number % 2]} | own
+    return event | {"type": "identify", "traits": traits}
 
 
 class Sender:
