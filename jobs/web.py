@@ -6,6 +6,7 @@ Granian buffers slow clients in Rust and hands whole requests to a fixed number 
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from jobs import later
 from jobs.lifeline import die_with_parent
@@ -54,6 +55,24 @@ def _end_when_told() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
+class _Server(MPServer):
+    """Has all its serving processes listen on one socket.
+
+    On Linux Granian gives each its own: when the old process ends before the new one has imported the
+    application nobody listens, and what waits on the old one's socket is cut. On one that is shared it waits.
+    This is not part of what Granian promises; `tests/faults/test_web_server.py` tells when it is otherwise.
+    """
+
+    def _init_shared_socket(self) -> None:
+        super()._init_shared_socket()
+        wanted: Any = getattr(self, "_ssp", None)
+        if wanted is not None and getattr(self, "_shd", None) is None:
+            shared = wanted.build()
+            listening = socket.socket(fileno=shared.get_fd())
+            listening.set_inheritable(True)
+            self.__dict__.update(_ssp=None, _shd=shared, _sfd=shared.get_fd(), _sso=listening)
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT.
 
@@ -62,7 +81,7 @@ def main() -> int:
     """
     settings = Settings.from_env()
     stop_while_starting()
-    Server(
+    _Server(
         "wsgi:app",
         address=settings.host,
         port=settings.port,

@@ -101,14 +101,13 @@ class Sender:
         self.unsure = 0
         self.dropped: Counter[int] = Counter()
         self.failures: Counter[str] = Counter()
-        self._addresses = addresses
-        self._timeout = timeout
         self._pause = pause
         self._keep = keep
         self._events = deque(events)
         self._together = together
         self._changed = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(connections)]
+        self._lines = [_Line(addresses, timeout) for _ in range(connections)]
+        self._threads = [threading.Thread(target=self._run, args=[line], daemon=True) for line in self._lines]
 
     def start(self) -> Self:
         """Begin."""
@@ -140,8 +139,12 @@ class Sender:
         """Events that were acknowledged so far."""
         return self.acknowledged.total()
 
-    def _run(self) -> None:
-        line = _Line(self._addresses, self._timeout)
+    @property
+    def cuts(self) -> int:
+        """Connections that were cut unanswered, whose request went to the other server at once."""
+        return sum(line.cuts for line in self._lines)
+
+    def _run(self, line: _Line) -> None:
         while True:
             with self._changed:
                 events = [self._events.popleft() for _ in range(min(self._together, len(self._events)))]
@@ -193,10 +196,12 @@ class _Line:
 
     Attributes:
         went_out: whether the last request may have reached a server.
+        cuts: how often it turned to the other server since it was cut.
     """
 
     def __init__(self, addresses: tuple[tuple[int, str], ...], timeout: float) -> None:
         self.went_out = False
+        self.cuts = 0
         self._addresses = deque(addresses)
         self._timeout = timeout
         self._open: http.client.HTTPConnection | None = None
@@ -212,6 +217,7 @@ class _Line:
         except (ConnectionResetError, BrokenPipeError):
             if len(self._addresses) == 1:
                 raise
+            self.cuts += 1
             self.close()
             self._addresses.rotate()
             return self._ask(body)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
 from jobs.lifeline import die_with_parent
-from tests import factories
+from tests import factories, serving
 from tests.conftest import ROOT, environment_of, free_port
+from tests.faults.asking import ask
 from tests.faults.sender import until
 from tests.webhook.conftest import add_url
 from webapp.config import Settings
@@ -24,7 +26,31 @@ from webapp.database import begin
 from webapp.models import Event
 from webapp.models.event import PENDING
 
-Program = subprocess.Popen[bytes]
+
+class Forked:
+    """A web server forked from a process that has imported everything, with what tests use of `Popen`."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+        assert process.pid is not None
+        self.pid = process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        assert self._process.exitcode is not None, "it still runs"
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+Program = subprocess.Popen[bytes] | Forked
 
 
 @dataclass
@@ -52,7 +78,7 @@ class Site:
         """(port, path) of the source's URL."""
         return self.settings.port, f"/webhooks/segment/{self.token}"
 
-    def start(self, *command: str, **environment: str) -> Program:
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start `python -m <command>`, in a process group of its own that ends with the test."""
         with open(self.log, "ab") as log:
             program = subprocess.Popen(
@@ -70,8 +96,14 @@ class Site:
     def serve(self, port: int | None = None, **environment: str) -> Program:
         """Start a web server, and wait until it answers."""
         port = port or self.settings.port
-        program = self.start("jobs.web", PORT=str(port), **environment)
-        until(lambda: answers(port), "the web server listens")
+        environment |= {"PORT": str(port)}
+        program: Program
+        if "PYTHONPATH" in environment:  # by which a Python is armed or clocked when it starts
+            program = self.start("jobs.web", **environment)
+        else:
+            program = Forked(serving.start(environment_of(self.settings) | environment, self.log))
+            self.programs.append(program)
+        until(lambda: answers(port), "the web server answers")
         return program
 
     def pending(self, source_id: int | None = None) -> int:
@@ -123,9 +155,11 @@ def kill(program: Program) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether something listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """Whether a web server answers there; its socket is open before it does."""
+    try:
+        return ask("GET", port, "/healthz")[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def is_frozen(pid: int) -> bool:
