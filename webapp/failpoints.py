@@ -24,6 +24,9 @@ PLACES = frozenset(
         # One batch of an import; mid batch, calls are in the inbox and the place in the files is not kept.
         *("import.mid_batch", "import.before_commit", "import.after_commit", "import.before_clearing"),
         *("deletion.before_wiping", "deletion.after_wiping"),
+        # One page of a billing file, or of an automation's pass; mid batch, its place is not kept yet.
+        *("billing.mid_batch", "billing.before_commit", "billing.after_commit"),
+        *("automation.mid_batch", "automation.before_commit", "automation.after_commit"),
     )
 )
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, 
 from sqlalchemy.orm import Session
 
 from webapp.database import CROWDED, begin
+from webapp.failpoints import reach
 from webapp.models import Automation, AutomationRun, DataSourceCustomer, Decision, Match, MatchKey, now
 from webapp.models.automation import OPEN
 from webapp.models.merging import MERGE
@@ -95,6 +96,8 @@ def run(engine: Engine, run_id: int, *, stop: Callable[[], bool] = never) -> Non
                 return
             if row.phase in growing:
                 growing[row.phase].by(connection, batch.worked)
+            reach("automation.before_commit")
+        reach("automation.after_commit")
         pace.rest()
 
 
@@ -127,6 +130,7 @@ def _step(connection: Connection, run: Any, batch: Batch) -> bool:
             "pairs": run.result.get("pairs", 0) + looked.merged + looked.clear,
             "ambiguous": run.result.get("ambiguous", 0) + looked.ambiguous,
         }
+    reach("automation.mid_batch")
     _move(connection, run, cursor=rows[-1].id, done=run.done + len(rows), result=result)
     return False
 
@@ -173,6 +177,7 @@ def _undo(connection: Connection, run: Any, batch: Batch) -> bool:
         return True
     # Nobody said that they are not the same: switched on again, the rule merges them again.
     merges.unmerge(connection, ids, merges.By(user_id=run.user_id), remember=False)
+    reach("automation.mid_batch")
     done = run.done + len(ids)
     _move(connection, run, done=done, result={"undone": done})
     return False

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from webapp.config import Settings
 from webapp.database import CROWDED, begin
 from webapp.domain.billing_rows import CUSTOMERS, Row, read
+from webapp.failpoints import reach
 from webapp.models import BillingFile, Customer, DataSourceCustomer, RefusedRow, Source, Subscription, now
 from webapp.models.billing_file import BUSY, CANCELLED, CANCELLING, DONE, FAILED
 from webapp.services.billing import files
@@ -86,6 +87,8 @@ def _read(engine: Engine, file: Any, rows: Iterator[Numbered], stop: Callable[[]
                     return
                 growing.by(connection, len(page))
                 batch.worked = len(page)
+                reach("billing.before_commit")
+            reach("billing.after_commit")
         at += len(page)
         pace.rest()
 
@@ -101,6 +104,7 @@ def _goes_on(connection: Connection, file: Any) -> bool:
 def _write(connection: Connection, file: Any, page: Sequence[Numbered]) -> None:
     write = _customers if file.kind == CUSTOMERS else _subscriptions
     added, updated = write(connection, file.source_id, page)
+    reach("billing.mid_batch")
     refused = [(number, cells, row.problems) for number, cells, row in page if row.problems]
     if refused:
         connection.execute(
