@@ -24,6 +24,7 @@ class Proxy:
     Attributes:
         port: where it listens.
         url: of the same, for `REDIS_URL`.
+        delayed: pieces that it held up so far.
     """
 
     def __init__(self, upstream: Upstream) -> None:
@@ -37,6 +38,7 @@ class Proxy:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._flowing = threading.Event()
         self._flowing.set()
+        self.delayed = 0
         self._delay = 0.0
         self._swallowed: frozenset[str] = frozenset()
         self._ended = False
@@ -124,6 +126,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := come.recv(65536):
                 if self._delay:
+                    self.delayed += 1
                     time.sleep(self._delay)
                 self._flowing.wait()
                 if way not in self._swallowed:

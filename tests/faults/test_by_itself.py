@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 
 import pytest
@@ -14,8 +15,9 @@ from sqlalchemy import Engine
 
 from jobs.queue import Bell
 from tests.conftest import ROOT, environment_of
+from tests.faults import account
 from tests.faults.arming import VARIABLE, armed
-from tests.faults.sender import until
+from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, children, kill
 from tests.faults.support import House, Worker
 from tests.test_supervisor import is_running
@@ -23,40 +25,57 @@ from webapp import failpoints
 from webapp.config import Settings
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+SOON = 30  # seconds in which another worker has found what was lost, and ended it
 
 
-def test_a_re_sync_goes_on_by_itself_when_worker_and_queue_are_lost(
+def test_long_work_goes_on_by_itself_when_workers_and_queue_are_lost(
     engine: Engine, settings: Settings, worker: Worker, broker: str, site: Site
 ) -> None:
-    """Its process hangs, the worker above it dies and the queue forgets all: another one ends it soon.
+    """A re-sync, a rebuild and a deletion hang, their workers die, the queue forgets all: soon they are done.
 
-    The orphan wakes up afterwards, finds nothing left to do, and harms nothing.
+    The orphans wake up afterwards, find nothing left to do, and harm nothing; nor do senders notice.
     """
     house = House(engine, settings, worker)
-    source_id = house.source("user")
+    source_id, rebuilt, erased = (house.source("user") for _ in range(3))
     house.finished("sync", house.ask(source_id, "resync", "company"))
-    expected = house.files(source_id)
+    expected = house.files(source_id), house.files(rebuilt)
     house.finished("sync", house.ask(source_id, "resync", "user"))
-    sync = house.ask(source_id, "resync", "company")
-    doomed = site.start("jobs.worker", "syncs", **armed("resync.after_commit:2:wait"))
-    Bell(broker).start(sync)
-    until(lambda: house.state(sync) == "running", "the forked process works")
-    [orphan] = children(doomed.pid)
+    kinds = {"resync": (source_id, "company"), "rebuild": (rebuilt, None), "deletion": (erased, None)}
+    syncs = [house.ask(of, kind, policy) for kind, (of, policy) in kinds.items()]
+    places = armed(",".join(f"{kind}.after_commit:2:wait" for kind in kinds))
+    doomed = [site.start("jobs.worker", "syncs", **places) for _ in syncs]
+    site.start("jobs.worker", "events")
+    site.serve()
+    sender = Sender(site.address, events=traffic("m", 5000), connections=4, pause=0.05).start()
+    for sync in syncs:
+        Bell(broker).start(sync)
+    until(lambda: all(house.state(sync) == "running" for sync in syncs), "the forked processes work")
+    orphans = [pid for one in doomed for pid in children(one.pid)]
     try:
-        kill(doomed)
+        for one in doomed:
+            kill(one)
+        lost = time.monotonic()
         with closing(redis.Redis.from_url(broker)) as queue:
             queue.flushall()
         site.start("jobs.worker", "syncs")
         site.start("jobs.sweeper")
-        until(lambda: house.state(sync) == "done", "the re-sync is done", 60)
-        assert is_running(orphan)
-        os.kill(orphan, signal.SIGUSR1)
-        until(lambda: not is_running(orphan), "the orphan has ended")
+        # A deletion that is done leaves nothing of itself.
+        until(lambda: [*map(house.state, syncs)] == ["done", "done", None], "all is done", SOON)
+        print(f"\ndone {time.monotonic() - lost:.1f} seconds after the workers were lost")
+        assert len(orphans) == 3
+        assert all(map(is_running, orphans))
+        for orphan in orphans:
+            os.kill(orphan, signal.SIGUSR1)
+        until(lambda: not any(map(is_running, orphans)), "the orphans have ended")
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(orphan, signal.SIGKILL)
-    assert house.state(sync) == "done"
-    assert house.files(source_id) == expected
+        for orphan in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+    assert [*map(house.state, syncs)] == ["done", "done", None]
+    assert (house.files(source_id), house.files(rebuilt)) == expected
+    sender.stop().wait()
+    assert not sender.failures
+    account.close(site, sender)
 
 
 @ONE_DATABASE

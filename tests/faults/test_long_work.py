@@ -56,7 +56,7 @@ def test_a_rebuild_killed_anywhere_ends_as_it_began(house: House) -> None:
     source_id = house.source("user")
     before = house.files(source_id)
     for places in (
-        ("mid_batch", "before_commit:2", "before_swap", "mid_swap"),
+        ("after_claim:2", "mid_batch", "before_commit:2", "before_swap", "mid_swap"),
         ("after_commit:3", "after_swap"),
     ):
         sync = house.ask(source_id, "rebuild")

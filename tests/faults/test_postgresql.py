@@ -113,8 +113,12 @@ def test_a_database_that_is_restarted_at_once_under_load(
 
 def test_a_database_that_is_slow(site: Site, way: Proxy) -> None:
     """Answers take longer; as many come as were waited for."""
+    began, before = time.monotonic(), way.delayed
     way.delay(0.02)
     sender = Sender(site.address, events=traffic("m", 100), connections=20).start().wait()
+    # Five calls on each connection, of which each waits for a question and an answer at least.
+    assert time.monotonic() - began > 5 * 2 * 0.02
+    assert way.delayed - before > 5 * 2
     assert set(sender.failures) <= {"503"}
     account.close(site, sender, commits_lost=True)
     way.heal()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ from tests.faults.asking import ask, turned_away
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site, kill
 from tests.faults.volume import Volume, mounted
+from tests.history.test_pages import upload
+from tests.people import signed_in
+from tests.sources.support import add_source
+from webapp.app import create_app
+from webapp.config import Settings
 from webapp.database import begin
+from webapp.extensions import db
+from webapp.services.imports import files
+from webapp.views import uploads
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -96,6 +105,29 @@ def _started_on(data_dir: Path, site: Site) -> str:
     )
     assert done.returncode == 2
     return done.stderr
+
+
+@SQLITE
+def test_an_upload_for_which_there_is_no_room_is_refused_and_leaves_nothing(
+    settings: Settings, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen before it begins, or a disk that others fill meanwhile: the person is told, and no file stays."""
+    app = create_app(replace(settings, data_dir=volume.folder))
+    source, client = add_source(app)[0], signed_in(app)
+    kept = volume.folder / files.FOLDER
+    refused = upload(client, source, b"{}")
+    assert refused.status_code == 422
+    assert "MiB are free" in refused.text
+    monkeypatch.setattr(uploads, "ROOM", -(1 << 30))  # as if there had been room when it began
+    volume.fill()
+    refused = upload(client, source, b"{}" * 100_000)
+    assert refused.status_code == 422
+    assert "could not be kept (No space left on device)" in refused.text
+    assert not list(kept.iterdir())
+    volume.empty()
+    assert upload(client, source, b"{}").status_code == 303
+    with app.app_context():
+        db.engine.dispose()
 
 
 @SQLITE
