@@ -35,3 +35,18 @@ def test_every_command_that_a_document_names_is_there(page, tmp_path):
         command = cli.commands.get(group)
         assert command is not None, words
         assert not hasattr(command, "commands") or verb in command.commands, words
+
+
+def test_every_test_that_a_promise_names_is_there():
+    """The words after a file of tests are those of the name of one of its tests."""
+    page = ROOT / "docs" / "reliability.md"
+    held = [line.rsplit(" | ", 1)[1] for line in page.read_text().splitlines() if line.startswith("| ")]
+    named = re.findall(r"\[`(test_\w+)`\]\(([^)]+)\)([^;|()]*)", "\n".join(held))
+    assert len(named) > 30
+    for file, target, told in named:
+        assert Path(target).stem == file
+        tests = re.findall(r"^def (test_\w+)", (page.parent / target).read_text(), re.MULTILINE)
+        for words in told.split(","):
+            spelled = re.sub(r"\W+", "_", words.strip())
+            assert spelled, f"{file}: which of its tests?"
+            assert any(spelled in test for test in tests), f"{file}: {words}"
