@@ -20,7 +20,7 @@ from tests.test_supervisor import is_running
 from webapp.database import begin
 
 UNREAD = {"BrokenPipeError", "ConnectionResetError", "RemoteDisconnected"}
-CUT = 1  # connection of four that may be cut unread when a process ends; mostly none is
+CUT = 2  # connections of four that may be cut unread when a process ends; mostly none is
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
