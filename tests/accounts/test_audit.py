@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 from tests.people import last_user, post, sign_in, signed_in
 from webapp.database import begin, writing
 from webapp.extensions import db
+from webapp.failpoints import PLACES
 from webapp.models import Source
 from webapp.models.base import now
 from webapp.services import accounts, audit
@@ -139,7 +140,7 @@ def test_every_act_that_is_recorded_has_its_sentence():
         for entity in ("customer", "contact")
         for found in code.findall(re.sub(r'f"\{(?:record|row)\.entity\}\.', f'"{entity}.', text))
     }
-    assert used == set(audit.SENTENCES)
+    assert used - PLACES == set(audit.SENTENCES)  # places where tests kill have such names, too
 
 
 @SQLITE
