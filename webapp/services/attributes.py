@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import writing
 from webapp.domain.attributes import TYPES, shown, widen
+from webapp.domain.text import clean
 from webapp.models import AttributeIndex, AttributeSighting, Contact, CustomAttribute, Customer, Source, now
 from webapp.models.attribute import BY_HAND, ENTITIES, READY
 from webapp.services import audit, counting, visibility
@@ -243,7 +244,7 @@ def ignore(session: Session, entity: str, key: str, ignored: bool, by: int | Non
 
 def is_known(session: Session, entity: str, key: str) -> bool:
     """Whether any source that may be seen told this key."""
-    query = _sightings(entity).where(AttributeSighting.key == key)
+    query = _sightings(entity).where(AttributeSighting.key == clean(key))
     return session.execute(query.limit(1)).first() is not None
 
 

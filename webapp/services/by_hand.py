@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.composing import TAG_SEPARATOR
+from webapp.domain.text import clean
 from webapp.models import User
 from webapp.models.customer import LEAD_STATUSES
 from webapp.services import edits, records
@@ -114,7 +115,7 @@ def check_status(status: str) -> None:
 
 def check_owner(connection: Connection, email: str) -> None:
     """Raise `Refused` unless somebody with this address may sign in; empty is nobody, which is fine."""
-    if email and connection.scalar(select(User.id).where(User.email == email)) is None:
+    if email and connection.scalar(select(User.id).where(User.email == clean(email))) is None:
         raise Refused("Nobody with this address may sign in here. Choose one of the list.")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.composing import CUSTOMER_VALUES
 from webapp.domain.matching import KEYS, OPERATORS, domain_of
+from webapp.domain.text import clean
 from webapp.models import Automation, AutomationRun, FreeMailDomain, Match, MatchKey, Source, now
 from webapp.models.automation import OPEN
 from webapp.models.base import new_uuid
@@ -63,10 +64,12 @@ def checked(session: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Refused: it is no rule that can work.
     """
-    name = " ".join(str(told["name"]).split())
+    name = clean(" ".join(str(told["name"]).split()))
     if not name or len(name) > LONGEST_NAME:
         raise Refused(f"Give the automation a name of at most {LONGEST_NAME} characters.")
-    keys = [key for key in dict.fromkeys(told["keys"]) if key in KEYS or key.startswith("custom.")]
+    keys = [
+        key for key in dict.fromkeys(map(clean, told["keys"])) if key in KEYS or key.startswith("custom.")
+    ]
     if not keys:
         raise Refused("Choose at least one thing to match by.")
     return {
@@ -79,7 +82,7 @@ def checked(session: Session, told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _condition(told: Mapping[str, str]) -> dict[str, str]:
-    field, operator, value = told["field"], told["operator"], told["value"].strip()
+    field, operator, value = clean(told["field"]), told["operator"], clean(told["value"].strip())
     if (field not in FIELDS and not field.startswith("custom.")) or operator not in OPERATORS:
         raise Refused("One of the conditions is none that there is.")
     if not value and not operator.endswith("empty"):
