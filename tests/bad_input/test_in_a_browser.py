@@ -3,81 +3,60 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from tests.bad_input.conftest import catalogue
-from tests.projection import support
+from tests.bad_input import hostile
+from tests.browser.test_every_page import addresses
 from webapp.config import Settings
-from webapp.models import Contact, Customer, Event, Source
+from webapp.security import HTMX_URL
 
-MARKUP: list[str] = list(catalogue("markup"))
 NOWHERE = ":"  # of an address that no browser can follow
-HANDLERS = """() => [...document.querySelectorAll("*")]
-    .flatMap(each => each.getAttributeNames()).filter(name => /^(on|hx-on)/.test(name)).length"""
-STANDARD = ("firstName", "lastName", "title", "phone", "linkedIn", "twitter")
+# What runs later than the page is loaded has had its turn after two frames.
+LATER = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+LOOK = """() => ({
+    ran: window.ran ?? null,
+    handlers: [...document.querySelectorAll("*")]
+        .flatMap(each => each.getAttributeNames()).filter(name => /^(on|hx-on)/.test(name)).length,
+    protocols: [...document.querySelectorAll("a[href]")].map(each => each.protocol),
+    text: document.body.textContent
+        + [...document.querySelectorAll("[value]")].map(each => each.value).join(" "),
+})"""
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_value_runs_wherever_it_is_shown(visit: Any, engine: Engine, settings: Settings) -> None:
-    """As name, title, link, key, id, e-mail or message id: it is read as text, and leads nowhere."""
-    source_id = support.make_source(engine)
-    for event in hostile():
-        support.receive(engine, source_id, [event])
-    support.drain(engine, settings, source_id)
-    for path in pages(engine, source_id):
-        page = visit(path)
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
+def test_no_value_runs_wherever_it_is_shown(
+    page: Any, visit: Any, account: Any, engine: Engine, settings: Settings
+) -> None:
+    """Told, typed, uploaded or matched: it is read as text, leads nowhere, and fetches nothing."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    client, inside, _ = account
+    customer = next(path for path in inside if path.startswith("/customers/")).split("/merge")[0]
+    customer = "/".join(customer.split("/")[:3])
+
+    shown = hostile.fill(client, engine, settings, customer)
+    everything = dict.fromkeys((customer, *shown, *addresses(client, inside).values()))
+    texts = ""
+    for path in everything:
+        visit(path)
         page.mouse.move(300, 300)
-        # What runs later than the page is loaded has had its turn after two frames.
-        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert page.evaluate("window.ran") is None, path
-        assert page.url.endswith(path), path
-        links = page.eval_on_selector_all("a[href]", "all => all.map(each => each.protocol)")
-        assert set(links) <= {"http:", "https:", NOWHERE}, path
-        assert not page.evaluate(HANDLERS), path
-        assert not [url for url in asked if "evil" in url], path
-
-
-def hostile() -> list[dict[str, Any]]:
-    """Events that bear each piece of markup in every place that a value can have."""
-    events: list[dict[str, Any]] = []
-    for number, text in enumerate(MARKUP):
-        told = dict.fromkeys(STANDARD, text) | {"plan": text, text: text, "email": f"a@b.example{text}"}
-        events += [
-            {"type": "identify", "userId": text, "messageId": text, "traits": told},
-            {
-                "type": "group",
-                "userId": text,
-                "groupId": f"g{number}{text}",
-                "traits": {"name": text} | site(text),
-            },
-            {"type": "track", "userId": text, "event": text, "properties": {text: text}},
-        ]
-    return events
-
-
-def site(text: str) -> dict[str, str]:
-    """What a company tells of itself."""
-    return {"website": text, "email": f"c@d.example{text}", "country": text, "city": text}
-
-
-def pages(engine: Engine, source_id: int) -> list[str]:
-    """The tables, and some records and events of their own."""
-    with engine.connect() as connection:
-        source = connection.scalar(select(Source.uuid).where(Source.id == source_id))
-        customers = connection.scalars(select(Customer.uuid).order_by(Customer.id)).all()
-        contacts = connection.scalars(select(Contact.uuid).order_by(Contact.id)).all()
-        events = connection.scalars(select(Event.id).order_by(Event.id)).all()
-    assert len(customers) >= len(MARKUP)
-    assert len(contacts) == len(MARKUP)
-    tables = ("customers", "contacts", "events", "mapping", "settings")
-    return [
-        *("/customers", "/contacts", "/leads", "/attributes"),
-        *(f"/sources/ds_{source}/{table}" for table in tables),
-        *(f"/customers/cus_{uuid}" for uuid in customers[::6]),
-        *(f"/contacts/con_{uuid}" for uuid in contacts[::4]),
-        *(f"/sources/ds_{source}/events/{event}" for event in events[::13]),
+        page.evaluate(LATER)
+        found = page.evaluate(LOOK)
+        assert found["ran"] is None, path
+        assert urlsplit(page.url).path == urlsplit(path).path
+        assert set(found["protocols"]) <= {"http:", "https:", NOWHERE}, path
+        assert not found["handlers"], path
+        texts += found["text"]
+    home = page.url.split("/", 3)
+    ours = ("/".join(home[:3]) + "/", HTMX_URL)
+    assert len(asked) > len(everything)
+    assert not [url for url in asked if not url.startswith(ours)]
+    kept = " ".join(texts.split())
+    assert not [text for text in hostile.MARKUP if " ".join(text.split()) not in kept]
+    places = (*hostile.TYPED, *hostile.UPLOADED)
+    assert not [
+        place for place in places if not any(f"{place} {text[:12]}" in kept for text in hostile.MARKUP)
     ]
