@@ -36,7 +36,6 @@ def test_no_value_runs_wherever_it_is_shown(
     client, inside, _ = account
     customer = next(path for path in inside if path.startswith("/customers/")).split("/merge")[0]
     customer = "/".join(customer.split("/")[:3])
-
     shown = hostile.fill(client, engine, settings, customer)
     everything = dict.fromkeys((customer, *shown, *addresses(client, inside).values()))
     texts = ""
