@@ -193,11 +193,11 @@ def _guard() -> Response | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":  # no such address or method, which the error pages say
         return None
-    if not all(_may_be_an_id(value) for value in (request.view_args or {}).values()):
-        abort(404)
     access = getattr(current_app.view_functions[endpoint], "access", "administrator")
     if access in (KEY_READS, KEY_WRITES):  # the API's gate asks for the key
         return None
+    if not all(_may_be_an_id(value) for value in (request.view_args or {}).values()):
+        abort(404)
     if access == "public":
         if request.method not in SAFE_METHODS:
             _who()  # once the view holds SQLite's lock, a page that asks who is there waits for it in vain

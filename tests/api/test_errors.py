@@ -74,6 +74,7 @@ def test_unknown_records_are_a_404_that_names_the_kind(api: Caller) -> None:
         ("PATCH", "/import/subscriptions/sub_x", "Subscription"),
         ("GET", "/data_sources/ds_x", "Data source"),
         ("DELETE", "/data_sources/ds_x", "Data source"),
+        ("DELETE", "/data_sources/ds_%00", "Data source"),
     ):
         answer = call(api.client, api.key, verb, path, {} if verb != "GET" else None)
         assert (answer.status_code, answer.json["message"]) == (404, f"{kind} not found"), path

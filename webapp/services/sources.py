@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
+from webapp.domain.text import clean
 from webapp.models import Rejection, Source, WebhookUrl, now
 from webapp.models.base import new_uuid
 from webapp.models.source import KEY, POLICIES, URL
@@ -47,7 +48,8 @@ def find_any(session: Session, public_id: str) -> Source | None:
     """The source with this public id, also while it is being deleted; None when there is none."""
     if not public_id.startswith(PREFIX):
         return None
-    return session.scalars(select(Source).where(Source.uuid == public_id.removeprefix(PREFIX))).one_or_none()
+    uuid = clean(public_id.removeprefix(PREFIX))
+    return session.scalars(select(Source).where(Source.uuid == uuid)).one_or_none()
 
 
 def live_url(session: Session, source: Source, kind: str = URL) -> WebhookUrl | None:
