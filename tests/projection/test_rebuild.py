@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tests.mapping import support as mapped
 from tests.projection import support
-from tests.projection.test_resync import ask, bodies, small_steps, state, work
+from tests.projection.test_resync import ask, small_steps, source_id, state, work
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.domain.fold import Told, pack
@@ -22,16 +22,7 @@ from webapp.models import Company, Event, Identifier, Person, Source, Sync
 from webapp.models.base import new_uuid
 from webapp.services import progress, sync_log, syncs
 
-__all__ = ["small_steps"]
-
-
-@pytest.fixture
-def source_id(engine: Engine, settings: Settings) -> int:
-    """A source that has received and applied the calls of a made-up workspace."""
-    source_id = support.make_source(engine, "user")
-    support.receive(engine, source_id, bodies("segment-spec-events.ndjson"))
-    support.drain(engine, settings, source_id)
-    return source_id
+__all__ = ["small_steps", "source_id"]
 
 
 def shown_besides(engine: Engine, source_id: int, number: int) -> None:

@@ -7,23 +7,14 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from tests.projection import support
-from tests.projection.test_resync import ask, bodies, shown, small_steps, state, work
+from tests.projection.test_resync import ask, shown, small_steps, source_id, state, work
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import Contact, Source, Sync
 from webapp.services import attribute_changes, attributes, syncs
 from webapp.services.sync_log import result_in_words
 
-__all__ = ["small_steps"]
-
-
-@pytest.fixture
-def source_id(engine: Engine, settings: Settings) -> int:
-    """A source that has received and applied the calls of a made-up workspace."""
-    source_id = support.make_source(engine, "user")
-    support.receive(engine, source_id, bodies("segment-spec-events.ndjson"))
-    support.drain(engine, settings, source_id)
-    return source_id
+__all__ = ["small_steps", "source_id"]
 
 
 def ignore(engine: Engine, key: str = "plan", entity: str = "customer") -> None:
