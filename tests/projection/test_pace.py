@@ -60,7 +60,7 @@ def test_a_rebuild_reads_no_more_at_once_than_fits_into_memory(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, limit: str, pages: int
 ) -> None:
     """Events that were read before are as large as those that wait; one is always taken."""
-    monkeypatch.setattr(f"webapp.services.reading.{limit}", 450 if limit == "MOST_BYTES" else 3)
+    monkeypatch.setattr(f"webapp.services.pending.{limit}", 450 if limit == "MOST_BYTES" else 3)
     source = support.make_source(engine)
     traits = {"plan": "x" * 80, "role": "owner"}
     support.receive(

@@ -173,7 +173,7 @@ def test_the_zip_is_never_in_memory(engine, monkeypatch):
         connection.execute(insert(Note), notes)
     events = [{"userId": "u", "text": incompressible(2000, n + 0.5)} for n in range(1200)]
     support.receive(engine, source_id, events)
-    monkeypatch.setattr(source_zip, "BYTES_AT_ONCE", 100_000)
+    monkeypatch.setattr(source_zip, "MOST_BYTES", 100_000)
     with Session(engine) as session:
         source = session.get_one(Source, source_id)
         pieces = [len(piece) for piece in source_zip.stream(engine, source, events=True)]

@@ -5,7 +5,7 @@ The statements are put together once: that takes longer than to run them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, literal_column, select
@@ -27,6 +27,23 @@ _IDS = select(Event.id).where(*_WAITS).order_by(Event.id).limit(bindparam("size"
 _MORE = select(exists().where(*_WAITS))
 
 
+def fitting(
+    connection: Connection, sizes: Any, events: Any, where: Mapping[str, int], size: int
+) -> list[Row[Any]]:
+    """The next of some events, by id, but no more than fit into memory; one always does.
+
+    Args:
+        sizes: statement for ids and lengths of bodies, `size` at most.
+        events: statement for the same events up to the id `last`, with `id` and `body`.
+        where: the parameters of both.
+        size: how many at most.
+    """
+    last = within(map(tuple, connection.execute(sizes, {**where, "size": size})), MOST_BYTES)
+    rows: list[Any] = [*connection.execute(events, {**where, "last": last})]
+    last = within(((row.id, row.body.count(b",")) for row in rows), MOST_VALUES)
+    return [row for row in rows if row.id <= last]
+
+
 def first(connection: Connection, source_id: int, size: int, after: int = 0) -> list[Row[Any]]:
     """The events that wait first, but no more than fit into memory; one always does.
 
@@ -37,12 +54,7 @@ def first(connection: Connection, source_id: int, size: int, after: int = 0) -> 
     Returns:
         Rows of `id, received_at, body, digest`, by id.
     """
-    waiting = {"source": source_id, "after": after}
-    sizes = connection.execute(_SIZES, {**waiting, "size": size})
-    last = within(sizes, MOST_BYTES)
-    events: list[Any] = [*connection.execute(_EVENTS, {**waiting, "last": last})]
-    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
-    return [event for event in events if event.id <= last]
+    return fitting(connection, _SIZES, _EVENTS, {"source": source_id, "after": after}, size)
 
 
 def one(connection: Connection, source_id: int, event_id: int) -> list[Row[Any]]:

@@ -23,9 +23,7 @@ from webapp.services.standing import Standing, Stood, stand, whereabouts
 _COMPANY = select(Company.key, Company.uuid).where(
     Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
 )
-_UNPLACED = select(Company.key, Company.uuid, Company.told).where(
-    Company.source_id == bindparam("source"), Company.generation == bindparam("generation")
-)
+_UNPLACED = _COMPANY.add_columns(Company.told)
 _THERE = select(
     *(Contact.id, Contact.uuid, Contact.customer_id, Contact.origin_uuid, Contact.company),
     *(Contact.within_id, Contact.own, Contact.updated_at, Customer.composed),

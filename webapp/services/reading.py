@@ -16,8 +16,7 @@ from webapp.domain.outcome import outcome_of, unreadable
 from webapp.domain.tally import Tally
 from webapp.models import Event
 from webapp.models.event import PENDING
-from webapp.services import sightings
-from webapp.services.pacing import MOST_BYTES, MOST_VALUES, within
+from webapp.services import pending, sightings
 from webapp.services.rows import update_by_id
 
 log = structlog.get_logger(__name__)
@@ -69,11 +68,7 @@ def page(connection: Connection, source_id: int, after: int, limit: int) -> list
 
     No more than fit into memory; one always does.
     """
-    these = {"source": source_id, "after": after}
-    last = within(map(tuple, connection.execute(_SIZES, these | {"size": limit})), MOST_BYTES)
-    events = list(connection.execute(_PAGE, these | {"last": last}))
-    last = within(((event.id, event.body.count(b",")) for event in events), MOST_VALUES)
-    return [event for event in events if event.id <= last]
+    return pending.fitting(connection, _SIZES, _PAGE, {"source": source_id, "after": after}, limit)
 
 
 def write_changed(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from webapp.database import writing
 from webapp.models import SavedView, User, now
 from webapp.services.rows import delete_in
+from webapp.services.tables.view import parts
 
 LONGEST = 80
 MOST = 100
@@ -90,8 +91,7 @@ def forget_source(connection: Connection, names: Collection[str], staying: Itera
 
 def _meets(written: str) -> Callable[[str], bool] | None:
     """Which names of sources in lower case a filter lets through; None when it is about another column."""
-    column, _, rest = written.partition(":")
-    operator, _, text = rest.partition(":")
+    column, operator, text = parts(written)
     if column != "source" or not text:
         return None
     wanted = text.lower()

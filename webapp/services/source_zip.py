@@ -31,11 +31,12 @@ from webapp.models import (
     now,
 )
 from webapp.services import csv_files, export, revenue, visibility, xlsx
+from webapp.services.pacing import MOST_BYTES, within
 from webapp.services.records import PREFIXES
 from webapp.services.tables import CONTACTS, CUSTOMERS
 
-EVENTS_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
-"""So many events are read at once at most, and so many bytes of them, but for one that is larger alone."""
+EVENTS_AT_ONCE = 500
+"""So many events are read at once at most, and as many bytes of them as a drain reads."""
 EVENTS = "events.ndjson"
 _CENT = Decimal("0.01")
 _STREAMED = {"stream_results": True, "yield_per": 500}
@@ -137,28 +138,17 @@ def _lines(engine: Engine, source_id: int, last: int) -> Iterator[bytes]:
             if connection.scalar(_STATE, {"source": source_id}) != visibility.ACTIVE:
                 raise CutShort("The source was deleted while its events were exported.")
             page = {"source": source_id, "after": after, "last": last}
-            sizes = connection.execute(_SIZES, page | {"most": EVENTS_AT_ONCE}).all()
-            after = _end(sizes) or last
+            sizes = connection.execute(_SIZES, page | {"most": EVENTS_AT_ONCE})
+            after = within(map(tuple, sizes), MOST_BYTES) or last
             bodies = connection.scalars(_BODIES, page | {"last": after}).all()
         yield b"".join(body.translate(_ONE_LINE) + b"\n" for body in bodies)
-
-
-def _end(sizes: Iterable[Any]) -> int | None:
-    """The id up to which events are read at once; None when there is none left."""
-    end, held = None, 0
-    for row in sizes:
-        held += row.size
-        if end is not None and held > BYTES_AT_ONCE:
-            break
-        end = int(row.id)
-    return end
 
 
 _OF_SOURCE = Event.source_id == bindparam("source")
 _LAST_EVENT = select(Event.id).where(_OF_SOURCE).order_by(Event.id.desc()).limit(1)
 _STATE = select(Source.state).where(Source.id == bindparam("source"))
 _BETWEEN = (_OF_SOURCE, Event.id > bindparam("after"), Event.id <= bindparam("last"))
-_SIZES = select(Event.id, func.length(Event.body).label("size")).where(*_BETWEEN)
+_SIZES = select(Event.id, func.length(Event.body)).where(*_BETWEEN)
 _SIZES = _SIZES.order_by(Event.id).limit(bindparam("most"))
 _BODIES = select(Event.body).where(*_BETWEEN).order_by(Event.id)
 

@@ -166,7 +166,7 @@ def _sort(
 
 
 def _filters(available: Mapping[str, Column], args: Args, problems: list[str]) -> tuple[Filter, ...]:
-    asked = [_parts(written) for written in args.get("f", ())[:MOST_FILTERS]]
+    asked = [parts(written) for written in args.get("f", ())[:MOST_FILTERS]]
     if _first(args, "field"):
         asked.append((_first(args, "field"), _first(args, "operator"), _first(args, "value")))
     found: dict[Filter, None] = {}
@@ -178,7 +178,8 @@ def _filters(available: Mapping[str, Column], args: Args, problems: list[str]) -
     return tuple(found)
 
 
-def _parts(written: str) -> tuple[str, str, str]:
+def parts(written: str) -> tuple[str, str, str]:
+    """A filter as an address has it: its column, its operator, and the value."""
     key, _, rest = written.partition(":")
     operator, _, value = rest.partition(":")
     return key, operator, value
