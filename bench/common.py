@@ -163,7 +163,10 @@ def machine() -> dict[str, Any]:
 
 
 def report(path: Path | None, results: dict[str, Any]) -> None:
-    """Write results as JSON where that is wanted."""
+    """Print what `make bench` has in its table, and write results as JSON where that is wanted."""
+    for each in results.get("lines", ()):
+        wanted = f" (wanted: {each['wanted']})" if each["wanted"] else ""
+        print(f"  {each['what']}: {each['told']}{wanted}", flush=True)
     if path is not None:
         path.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -126,11 +126,15 @@ def _lines(found: dict[int, Numbers]) -> list[dict[str, str]]:
     run = found[most]
     told = [common.line(what, f"{run[name]:,}") for name, what in WHAT.items() if name in run]
     if "ordinary_rate" in run:
-        times = f"{run['merge_rate'] / run['ordinary_rate']:.1f}"
-        told.append(common.line("Automation's merges, times the ordinary way", times))
-    if few < most and "apply_rate" in run:
-        what = f"Automation's merges, growth from {few:,} to {most:,} customers"
-        told.append(common.line(what, f"{found[few]['apply_rate'] / run['apply_rate']:.2f}", "< 1.5"))
+        for name, what in (("merge_rate", "Automation's merges"), ("undo_rate", "Merges taken back")):
+            times = f"{run[name] / run['ordinary_rate']:.1f}"
+            told.append(common.line(f"{what}, times the ordinary way", times))
+    if few < most:
+        for name, what in (("test_rate", "Automation's test"), ("apply_rate", "Automation's merges")):
+            if name in run:
+                growth = f"{found[few][name] / run[name]:.2f}"
+                what += f", growth from {few:,} to {most:,} customers"
+                told.append(common.line(what, growth, "< 1.5"))
     return told
 
 
