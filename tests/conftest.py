@@ -56,6 +56,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 def pytest_configure() -> None:
     """Not when this file is imported: benchmarks do that too, and what they measure is a disk's."""
     economy.keep_files_in_memory()
+    economy.keep_compiled_modules()
     economy.compile_once()
 
 
