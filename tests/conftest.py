@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine
 
 from jobs import broker as brokers
-from tests import economy, postgres, serving
+from tests import economy, postgres, programs
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import make_engine
@@ -220,18 +219,18 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def live_server(settings: Settings) -> Iterator[LiveServer]:
     """The real web server, in a process of its own, on the test's database."""
     settings = replace(settings, port=free_port(), testing=False)
-    process = serving.start(environment_of(settings), settings.data_dir / "web.log")
+    program = programs.start(["jobs.web"], environment_of(settings), settings.data_dir / "web.log")
     server = LiveServer(f"http://127.0.0.1:{settings.port}", settings)
     try:
-        _wait_for(server, process)
+        _wait_for(server, program)
         yield server
     finally:
-        serving.stop(process)
+        program.stop()
 
 
-def _wait_for(server: LiveServer, process: ForkServerProcess) -> None:
+def _wait_for(server: LiveServer, program: programs.Program) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.is_alive():
+    while time.monotonic() < deadline and program.poll() is None:
         try:
             with urllib.request.urlopen(server.url + "/healthz", timeout=2):
                 return
@@ -239,7 +238,7 @@ def _wait_for(server: LiveServer, process: ForkServerProcess) -> None:
             return
         except OSError:
             time.sleep(0.02)
-    raise RuntimeError(f"the web server did not start: {(server.settings.data_dir / 'web.log').read_text()}")
+    raise RuntimeError(f"the web server did not start: {program.log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,8 @@ def keep_files_in_memory() -> None:
 def keep_compiled_modules() -> None:
     """Have Python write down what it compiles, here and in programs that are started from here.
 
-    Where a machine's settings tell it not to, as those of containers often do, each of the hundreds of programs
-    that tests start would compile all of ours anew: a third of what its start costs.
+    Where a machine's settings tell it not to, as those of containers often do, each of the hundreds of
+    programs that tests start would compile all of ours anew: a third of what its start costs.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

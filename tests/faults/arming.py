@@ -20,11 +20,17 @@ from webapp import failpoints
 VARIABLE = "TRIBUTARY_FAILPOINTS"
 CLOCK = "TRIBUTARY_CLOCK"
 ROOT = Path(__file__).resolve().parents[2]
+_PATH = f"{ROOT}/tests/faults/armed:{ROOT}"
 
 
 def armed(places: str) -> dict[str, str]:
     """What the environment of a program needs besides its settings to die at some places."""
-    return {VARIABLE: places, "PYTHONPATH": f"{ROOT}/tests/faults/armed:{ROOT}"}
+    return {VARIABLE: places, "PYTHONPATH": _PATH}
+
+
+def is_meant() -> bool:
+    """Whether a Python that starts with this environment arms places, and asks for its clock."""
+    return os.environ.get("PYTHONPATH") == _PATH
 
 
 def arm(places: str | None = None) -> None:
@@ -45,7 +51,7 @@ def clocked(file: Path) -> dict[str, str]:
     Args:
         file: holds how many seconds that clock is ahead; a test writes to it whenever the clock is to jump.
     """
-    return {CLOCK: str(file), "PYTHONPATH": f"{ROOT}/tests/faults/armed:{ROOT}"}
+    return {CLOCK: str(file), "PYTHONPATH": _PATH}
 
 
 def set_clock() -> None:

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import http.client
-import os
-import signal
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from jobs.lifeline import die_with_parent
-from tests import factories, serving
-from tests.conftest import ROOT, environment_of, free_port
+from tests import factories, programs
+from tests.conftest import environment_of, free_port
 from tests.faults.asking import ask
 from tests.faults.sender import until
+from tests.programs import Program
 from tests.webhook.conftest import add_url
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Event
 from webapp.models.event import PENDING
-
-
-class Forked:
-    """A web server forked from a process that has imported everything, with what tests use of `Popen`."""
-
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
-        assert process.pid is not None
-        self.pid = process.pid
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        assert self._process.exitcode is not None, "it still runs"
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-
-Program = subprocess.Popen[bytes] | Forked
 
 
 @dataclass
@@ -78,31 +46,16 @@ class Site:
         """(port, path) of the source's URL."""
         return self.settings.port, f"/webhooks/segment/{self.token}"
 
-    def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, **environment: str) -> Program:
         """Start `python -m <command>`, in a process group of its own that ends with the test."""
-        with open(self.log, "ab") as log:
-            program = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                env=environment_of(self.settings) | environment,
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=partial(die_with_parent, os.getpid()),
-            )
+        program = programs.start(command, environment_of(self.settings) | environment, self.log)
         self.programs.append(program)
         return program
 
     def serve(self, port: int | None = None, **environment: str) -> Program:
         """Start a web server, and wait until it answers."""
         port = port or self.settings.port
-        environment |= {"PORT": str(port)}
-        program: Program
-        if "PYTHONPATH" in environment:  # by which a Python is armed or clocked when it starts
-            program = self.start("jobs.web", **environment)
-        else:
-            program = Forked(serving.start(environment_of(self.settings) | environment, self.log))
-            self.programs.append(program)
+        program = self.start("jobs.web", **environment | {"PORT": str(port)})
         until(lambda: answers(port), "the web server answers")
         return program
 
@@ -131,7 +84,7 @@ class Site:
     def close(self) -> None:
         """End what still runs, at once."""
         for program in self.programs:
-            kill(program)
+            program.kill()
 
 
 def make(engine: Engine, settings: Settings, fresh: Engine, redis_url: str | None) -> Site:
@@ -145,13 +98,6 @@ def make(engine: Engine, settings: Settings, fresh: Engine, redis_url: str | Non
         token = add_url(connection, source_id)
     settings = replace(settings, port=free_port(), redis_url=redis_url, testing=False)
     return Site(engine, settings, fresh, source_id, token)
-
-
-def kill(program: Program) -> None:
-    """End a program and its whole process group, as a power cut would."""
-    if program.poll() is None:
-        os.killpg(program.pid, signal.SIGKILL)
-    program.wait()
 
 
 def answers(port: int) -> bool:

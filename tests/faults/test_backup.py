@@ -18,7 +18,7 @@ from tests import postgres
 from tests.conftest import ROOT, SECRET, environment_of
 from tests.faults import account
 from tests.faults.sender import Sender, traffic, until
-from tests.faults.site import Site, kill
+from tests.faults.site import Site
 from webapp.domain import digests
 from webapp.models import Event, Tally
 
@@ -54,7 +54,7 @@ def test_a_backup_taken_under_load_is_restored_and_goes_on(site: Site, tmp_path:
     assert not sender.is_done, "the backup was not taken under load"
     sender.stop().wait()
     for program in site.programs:
-        kill(program)
+        program.kill()
     site.engine.dispose()
     carry_out(restore.replace("make run\n", ""), site, tmp_path)
     held = kept(site)

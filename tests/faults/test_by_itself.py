@@ -18,7 +18,7 @@ from tests.conftest import ROOT, environment_of
 from tests.faults import account
 from tests.faults.arming import VARIABLE, armed
 from tests.faults.sender import Sender, traffic, until
-from tests.faults.site import Site, children, kill
+from tests.faults.site import Site, children
 from tests.faults.support import House, Worker
 from tests.test_supervisor import is_running
 from webapp import failpoints
@@ -53,7 +53,7 @@ def test_long_work_goes_on_by_itself_when_workers_and_queue_are_lost(
     orphans = [pid for one in doomed for pid in children(one.pid)]
     try:
         for one in doomed:
-            kill(one)
+            one.kill()
         lost = time.monotonic()
         with closing(redis.Redis.from_url(broker)) as queue:
             queue.flushall()

@@ -20,7 +20,7 @@ from jobs.queue import DRAIN, EVENTS, SYNC, SYNCS
 from tests.conftest import ROOT, environment_of, settings_for
 from tests.faults import account
 from tests.faults.sender import Sender, traffic, until
-from tests.faults.site import Site, kill
+from tests.faults.site import Site
 from tests.faults.support import House, Worker
 from tests.history import support as history
 from tests.projection import support
@@ -65,7 +65,7 @@ def test_an_upgrade_in_the_middle_of_everything(site: Site, worker: Worker, tmp_
     other, asked = half_imported(house, tmp_path)
     second = Sender(site.address, events=traffic("second", 100)).start().wait()
     for program in site.programs:
-        kill(program)
+        program.kill()
     make_older(site)
     queue_what_is_unknown(str(site.settings.redis_url), site.source_id, sync)
     prepare(site.settings, replace(site.settings, data_dir=tmp_path / "another host"))

@@ -17,7 +17,7 @@ from tests.conftest import ROOT, environment_of
 from tests.faults import account
 from tests.faults.asking import ask, turned_away
 from tests.faults.sender import Sender, traffic, until
-from tests.faults.site import Site, kill
+from tests.faults.site import Site
 from tests.faults.volume import Volume, mounted
 from tests.history.test_pages import upload
 from tests.people import signed_in
@@ -79,7 +79,7 @@ def test_a_disk_that_can_only_be_read_for_a_while(site: Site, volume: Volume) ->
     """The server starts on it, and goes on without another start when it can be written again."""
     web = site.serve()
     before = Sender(site.address, events=traffic("before", 30)).start().wait()
-    kill(web)
+    web.kill()
     site.engine.dispose()
     until(lambda: volume.allow_writing(False), "nobody writes there any more")
     site.serve()

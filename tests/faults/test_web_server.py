@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
-from tests.conftest import free_port
+from jobs.lifeline import die_with_parent
+from tests.conftest import ROOT, environment_of, free_port
 from tests.faults import account
 from tests.faults.arming import armed
 from tests.faults.asking import ask
 from tests.faults.sender import Sender, traffic, until
-from tests.faults.site import Site, children, kill
+from tests.faults.site import Site, children
 from tests.test_supervisor import is_running
 from webapp.database import begin
 
@@ -51,7 +55,7 @@ def test_a_web_server_killed_again_and_again_under_load_loses_and_doubles_nothin
         web, count = site.serve(), sender.count
         until(lambda: sender.count > count, "events are acknowledged again")  # noqa: B023  waits here
         time.sleep(moments.uniform(0, 0.2))
-        kill(web)
+        web.kill()
     assert not sender.is_done
     site.serve()
     sender.stop().wait()
@@ -125,7 +129,13 @@ def test_no_request_fails_while_web_servers_are_replaced(site: Site) -> None:
 @pytest.mark.parametrize("told", ["server", "process"])
 def test_a_web_server_that_ends_while_it_starts_leaves_nobody_who_serves(site: Site, told: str) -> None:
     """Its serving process still imports the application then; it ends all the same, told or left alone."""
-    web = site.start("jobs.web")
+    web = subprocess.Popen(  # not forked from one that has imported it already
+        [sys.executable, "-m", "jobs.web"],
+        env=environment_of(site.settings),
+        cwd=ROOT,
+        start_new_session=True,
+        preexec_fn=partial(die_with_parent, os.getpid()),
+    )
     until(lambda: bool(children(web.pid)), "the serving process is there")
     [serving] = children(web.pid)
     try:
@@ -133,4 +143,5 @@ def test_a_web_server_that_ends_while_it_starts_leaves_nobody_who_serves(site: S
         until(lambda: not is_running(serving), "it has ended")
     finally:
         with suppress(ProcessLookupError):
-            os.kill(serving, signal.SIGKILL)
+            os.killpg(web.pid, signal.SIGKILL)
+        web.wait()

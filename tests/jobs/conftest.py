@@ -1,22 +1,17 @@
 """Workers and the sweeper, on a real queue."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
 
 from jobs import queue
-from jobs.lifeline import die_with_parent
 from jobs.queue import Bell
-from tests import factories
-from tests.conftest import ROOT, environment_of
+from tests import factories, programs
+from tests.conftest import environment_of
+from tests.programs import Program
 from tests.webhook.conftest import eventually
 from webapp.config import Settings
 from webapp.database import begin
@@ -36,30 +31,22 @@ def bell(broker: str) -> Bell:
     return Bell(broker)
 
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., Program]
 
 
 @pytest.fixture
 def start(queued: Settings) -> Iterator[Start]:
     """Starts a program, `python -m <module> <arguments>`, in a process group of its own."""
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Program] = []
 
-    def begin_process(*command: str, **environment: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env=environment_of(queued) | environment,
-            cwd=ROOT,
-            start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
-        )
-        running.append(process)
-        return process
+    def begin_program(*command: str, **environment: str) -> Program:
+        log = queued.data_dir / "programs.log"
+        running.append(programs.start(command, environment_of(queued) | environment, log))
+        return running[-1]
 
-    yield begin_process
-    for process in running:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    yield begin_program
+    for program in running:
+        program.kill()
 
 
 def add_events(engine: Engine, source_id: int, count: int, first: int = 0) -> None:

@@ -5,20 +5,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from sqlalchemy import select
 
-from jobs.lifeline import die_with_parent
-from tests import factories
-from tests.conftest import ROOT, environment_of, free_port
+from tests import factories, programs
+from tests.conftest import environment_of, free_port
 from tests.webhook.conftest import add_url, eventually
 from webapp.database import begin
 from webapp.models import Event, Source
@@ -33,22 +29,12 @@ def token(engine):
 
 @pytest.fixture
 def serving(settings):
-    """The web server in a process group of its own: its settings, and the process."""
+    """The web server in a process group of its own: its settings, and the program."""
     settings = replace(settings, port=free_port(), testing=False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.web"],
-        env=environment_of(settings),
-        cwd=ROOT,
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-        preexec_fn=partial(die_with_parent, os.getpid()),
-    )
+    program = programs.start(["jobs.web"], environment_of(settings), settings.data_dir / "web.log")
     assert eventually(lambda: answers(settings.port), 30)
-    yield settings, process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    yield settings, program
+    program.kill()
 
 
 def answers(port):
@@ -159,8 +145,8 @@ def test_nothing_that_the_server_prints_holds_a_token(serving, token):
     settings, process = serving
     for method, path in (("POST", ""), ("GET", ""), ("POST", "/more"), ("POST", "/")):
         ask(settings.port, method, f"/webhooks/segment/{token}{path}", b"rubbish")
-    os.killpg(process.pid, signal.SIGTERM)
-    assert token not in process.stderr.read().decode()
+    process.stop()
+    assert token not in process.log.read_text()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
