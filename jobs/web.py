@@ -18,6 +18,7 @@ from granian.server.mp import MPServer
 
 from jobs import later
 from jobs.lifeline import die_with_parent
+from webapp import garbage
 from webapp.config import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +30,8 @@ def load() -> Callable[..., Any]:
     """Import the application inside the serving process, which must not outlive the one that started it."""
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         die_with_parent(parent.pid)
-    from wsgi import app, webhook
+    garbage.wait()
+    from wsgi import app, webhook  # which settles it
 
     later.offer(webhook.take)
     return app

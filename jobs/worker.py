@@ -9,6 +9,7 @@ import os
 import sys
 
 from jobs.supervisor import Child, Supervisor
+from webapp import garbage
 
 NAMES = ("events", "syncs")
 _PATIENCE = 25  # seconds in which a worker may finish its batch
@@ -22,8 +23,10 @@ def main(arguments: list[str]) -> int:
     """
     if arguments:
         # What supervises two workers needs none of what they do.
+        garbage.wait()
         from jobs.workers import serve
 
+        garbage.settle()
         return serve(arguments[0])
     children = [
         Child(f"worker for {name}", (sys.executable, "-m", "jobs.worker", name), patience=_PATIENCE)

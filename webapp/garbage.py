@@ -1,8 +1,13 @@
-"""Python's search for circular garbage, kept short in a process that serves."""
+"""Python's search for circular garbage, kept short in a process that serves or works."""
 
 from __future__ import annotations
 
 import gc
+
+
+def wait() -> None:
+    """Look for none until `settle`: a program that loads makes next to none, and takes a quarter longer."""
+    gc.disable()
 
 
 def settle() -> None:
@@ -14,3 +19,4 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
