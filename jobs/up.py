@@ -138,7 +138,7 @@ def prepare_database(settings: Settings, work: Callable[[], Result]) -> Result:
     Raises:
         CannotStart: the database does not answer.
     """
-    app = create_app(settings)
+    app = create_app(settings, rooms=())
     try:
         with app.app_context():
             try:

@@ -14,13 +14,13 @@ from types import CodeType
 from typing import Any
 from weakref import WeakSet
 
-from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
-from werkzeug.routing import Rule
 
 from jobs.tending import TENDING
+from webapp import routes
+from webapp.app import Dashboard
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
@@ -66,7 +66,7 @@ class Compiled(BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
-class Route(Rule):
+class Route(routes.Route):
     """A route whose code, which makes addresses, is that of the same route of another application."""
 
     _kept: dict[Any, Any] = {}
@@ -82,8 +82,8 @@ class Route(Rule):
 
 def compile_once() -> None:
     """Have every application that is made from here on share its compiled templates and routes."""
-    Flask.jinja_options = {"bytecode_cache": Compiled()}
-    Flask.url_rule_class = Route
+    Dashboard.jinja_options = {"bytecode_cache": Compiled()}
+    Dashboard.url_rule_class = Route
 
 
 @event.listens_for(Engine, "engine_connect")

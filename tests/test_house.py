@@ -17,6 +17,7 @@ FLOORS = {
     "webapp.config": 1,
     "webapp.failpoints": 1,
     "webapp.garbage": 1,
+    "webapp.routes": 1,
     "webapp.logs": 1,
     "webapp.database": 1,
     "webapp.turns": 1,
