@@ -17,6 +17,7 @@ from tests.faults import arming
 
 _forge = get_context("forkserver")
 _forge.set_forkserver_preload(["tests.forge"])
+_ROOT = Path(__file__).resolve().parents[1]
 _GRACE = 30  # seconds in which a program ends by itself
 
 
@@ -84,6 +85,7 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
 def _run(command: list[str], environment: dict[str, str], log: Path) -> None:
     die_with_parent(os.getppid())
     os.setsid()
+    os.chdir(_ROOT)
     os.environ.clear()
     os.environ.update(environment)
     with open(log, "ab") as said:

@@ -19,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests import programs
+from tests.conftest import ROOT, free_port
+from tests.faults.site import children
+from tests.test_supervisor import is_running
 from webapp.models.event import PENDING
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Running:
@@ -30,25 +31,21 @@ class Running:
 
     Attributes:
         port: where its web server listens.
-        log: what it has said so far.
+        process: the supervisor itself, without its programs.
+        log: what all have said so far.
     """
 
     def __init__(self, data_dir: Path, port: int) -> None:
         self.port = port
-        self._file = data_dir.with_suffix(f".{time.monotonic_ns()}.log")
         quiet = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")}
-        with open(self._file, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.up"],
-                cwd=ROOT,
-                env=quiet | {"DATA_DIR": str(data_dir), "PORT": str(port)},
-                stdout=log,
-                stderr=log,
-            )
+        environment = quiet | {"DATA_DIR": str(data_dir), "PORT": str(port)}
+        log = data_dir.with_suffix(f".{time.monotonic_ns()}.log")
+        log.touch()
+        self.process = programs.start(["jobs.up"], environment, log)
 
     @property
     def log(self) -> str:
-        return self._file.read_text()
+        return self.process.log.read_text()
 
     def wait_until_up(self) -> "Running":
         wait_until(lambda: "Ctrl-C stops everything" in self.log, self)
@@ -62,39 +59,35 @@ class Running:
         except urllib.error.HTTPError as error:
             return error.code
 
+    def answers(self) -> bool:
+        """Whether its web server is there."""
+        try:
+            return self.status("/healthz") == 200
+        except OSError:
+            return False
+
     def stop(self, signum: int = signal.SIGINT) -> int:
         self.process.send_signal(signum)
         return self.process.wait(timeout=60)
 
+    def own(self) -> dict[int, str]:
+        """What it started itself and still runs: `{process id: command}`."""
+        return {pid: command(pid) for pid in children(self.process.pid)}
+
     def programs(self) -> dict[int, str]:
         """Its descendants: `{process id: command}`."""
-        return {pid: command for pid, command in commands().items() if self.process.pid in ancestors(pid)}
+        found = [self.process.pid]
+        for pid in found:
+            found += children(pid)
+        return {pid: command(pid) for pid in found[1:]}
 
 
-def commands() -> dict[int, str]:
-    """Every process of this machine that is alive."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if command:
-                found[int(entry.name)] = command
-    return found
-
-
-def ancestors(pid: int) -> list[int]:
-    """Parents of a process, nearest first."""
-    found = []
-    while pid > 1:
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            break
-        found.append(pid)
-    return found
+def command(pid: int) -> str:
+    """What a process was started with; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def wait_until(true: Callable[[], bool], running: Running, seconds: float = 60) -> None:
@@ -116,50 +109,44 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield begin
     for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+        running.process.kill()
 
 
-def test_one_command_runs_everything_and_a_second_goes_on_with_the_same_data(start, tmp_path):
-    """Web server, worker, sweeper and queue come up; Ctrl-C stops them all; nothing is made twice."""
-    first = start().wait_until_up()
-    link = re.search(r"http://127\.0\.0\.1:\d+(/setup/\S+)", first.log)
-    assert link, first.log
-    assert first.status("/healthz") == 200
-    assert first.status(link[1]) == 200
-    names = " ".join(first.programs().values())
+def test_one_command_runs_everything_for_its_owner_alone_and_whatever_dies_is_back(start, tmp_path):
+    """Web server, worker, sweeper and queue come up, and again when they are killed; Ctrl-C stops them all.
+
+    Other users of the machine read neither the key nor the data, and a second one, which would undo the
+    first one's work, is refused.
+    """
+    running = start().wait_until_up()
+    link = re.search(r"http://127\.0\.0\.1:\d+(/setup/\S+)", running.log)
+    assert link, running.log
+    assert running.status("/healthz") == 200
+    assert running.status(link[1]) == 200
+    names = " ".join(running.programs().values())
     for name in ("jobs.web", "jobs.worker", "jobs.sweeper", "broker.sock"):
         assert name in names
-    programs = set(first.programs())
-    key = (tmp_path / "data" / "secret_key").read_bytes()
-
-    assert first.stop() == 0, first.log
-    assert "Tributary has stopped." in first.log
-    assert not programs & set(commands())
-
-    second = start().wait_until_up()
-    assert (tmp_path / "data" / "secret_key").read_bytes() == key
-    assert second.status("/healthz") == 200
-    assert second.stop(signal.SIGTERM) == 0, second.log
-
-
-def test_what_is_kept_is_for_its_owner_alone(start, tmp_path):
-    """Other users of the machine read neither the key nor the data."""
-    running = start().wait_until_up()
     for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]:
         assert path.stat().st_mode & 0o077 == 0, path
-    assert running.stop() == 0
 
-
-def test_a_second_one_on_the_same_data_is_refused(start):
-    """Two supervisors on one database would undo each other's work."""
-    running = start().wait_until_up()
     other = start()
     assert other.process.wait(timeout=60) == 2
     assert "Another Tributary already runs on" in other.log
     assert running.status("/healthz") == 200
-    assert running.stop() == 0
+
+    for name in ("jobs.worker", "jobs.sweeper", "broker.sock", "jobs.web"):
+        [victim] = [pid for pid, said in running.own().items() if name in said]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(
+            lambda n=name, v=victim: any(n in said and pid != v for pid, said in running.own().items()),
+            running,
+        )
+    wait_until(running.answers, running)
+
+    left = running.programs()
+    assert running.stop() == 0, running.log
+    assert "Tributary has stopped." in running.log
+    assert not any(map(is_running, left))
 
 
 def test_a_port_that_is_taken_is_named(start):
@@ -173,40 +160,34 @@ def test_a_port_that_is_taken_is_named(start):
         assert "Traceback" not in running.log
 
 
-def test_every_program_may_be_killed(start):
-    """Whatever dies is back within seconds, and the rest goes on."""
+def test_what_was_answered_200_is_kept_whatever_stops_the_rest_and_the_next_goes_on_with_it(start, tmp_path):
+    """Segment may forget an event once it has our 200, so nothing may be lost after it, or made twice.
+
+    A supervisor that is killed takes its programs with it: nothing holds the data or the port any more, so
+    the next start just works.
+    """
+    data = tmp_path / "data"
     running = start().wait_until_up()
-    for name in ("jobs.worker", "jobs.sweeper", "broker.sock", "jobs.web"):
-        [victim] = [
-            p for p, c in running.programs().items() if name in c and ancestors(p)[0] == running.process.pid
-        ]
-        os.kill(victim, signal.SIGKILL)
-        wait_until(
-            lambda n=name, v=victim: any(n in c and p != v for p, c in running.programs().items()), running
-        )
-    wait_until(lambda: answers(running), running)
-    assert running.stop() == 0, running.log
-
-
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_what_was_answered_200_is_kept_whatever_stops_the_rest(start, tmp_path, signum):
-    """Segment may forget an event once it has our 200, so nothing may be lost after it."""
-    first = start().wait_until_up()
-    url = webhook(tmp_path / "data", first.port)
+    url = webhook(data, running.port)
+    key = (data / "secret_key").read_bytes()
     acknowledged: set[str] = set()
-    senders = [threading.Thread(target=send_until_gone, args=(url, name, acknowledged)) for name in "abcd"]
-    for sender in senders:
-        sender.start()
-    wait_until(lambda: len(acknowledged) > 200, first)
-    first.process.send_signal(signum)
-    first.process.wait(timeout=60)
-    for sender in senders:
-        sender.join()
-    second = start(first.port).wait_until_up()
-    wait_until(
-        lambda: set(outcomes(tmp_path / "data")) >= acknowledged and settled(tmp_path / "data"), second
-    )
-    assert second.stop() == 0
+    for signum in (signal.SIGINT, signal.SIGKILL):
+        before = len(acknowledged)
+        names = [f"{signum.name}-{sender}" for sender in "abcd"]
+        senders = [threading.Thread(target=send_until_gone, args=(url, name, acknowledged)) for name in names]
+        for sender in senders:
+            sender.start()
+        wait_until(lambda b=before: len(acknowledged) > b + 200, running)
+        left = running.programs()
+        assert running.stop(signum) == (0 if signum == signal.SIGINT else -signum), running.log
+        for sender in senders:
+            sender.join()
+        wait_until(lambda pids=left: not any(map(is_running, pids)), running)
+        running = start(running.port).wait_until_up()
+        assert (data / "secret_key").read_bytes() == key
+        assert running.status("/healthz") == 200
+        wait_until(lambda: set(outcomes(data)) >= acknowledged and settled(data), running)
+    assert running.stop(signal.SIGTERM) == 0, running.log
 
 
 def webhook(data_dir: Path, port: int) -> str:
@@ -262,22 +243,3 @@ def outcomes(data_dir: Path) -> dict[str, int]:
 def settled(data_dir: Path) -> bool:
     """Whether every event has been dealt with."""
     return all(state != PENDING for state in outcomes(data_dir).values())
-
-
-def answers(running: Running) -> bool:
-    """Whether the web server is there."""
-    try:
-        return running.status("/healthz") == 200
-    except OSError:
-        return False
-
-
-def test_a_killed_supervisor_takes_its_programs_with_it(start):
-    """After SIGKILL nothing holds the data directory or the port, so the next start just works."""
-    running = start().wait_until_up()
-    programs = set(running.programs())
-    running.process.kill()
-    running.process.wait()
-    wait_until(lambda: not programs & set(commands()), running)
-    again = start(running.port).wait_until_up()
-    assert again.stop() == 0

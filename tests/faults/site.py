@@ -116,7 +116,8 @@ def is_frozen(pid: int) -> bool:
 def children(pid: int) -> list[int]:
     """Processes that a process has started and that still run."""
     found: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
-            found += map(int, (thread / "children").read_text().split())
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+                found += map(int, (thread / "children").read_text().split())
     return found
