@@ -253,7 +253,8 @@ class _Line:
 
 def until(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
     """Wait for something that happens by itself; that it does not is a failure."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while not true():
         assert time.monotonic() < end, f"in {seconds} seconds it did not come to this: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.2)  # who looks takes time from those that are waited for

@@ -47,7 +47,7 @@ def test_a_backup_taken_under_load_is_restored_and_goes_on(site: Site, tmp_path:
     take, restore = commands(HEADINGS[site.engine.dialect.name])
     site.work()
     site.serve()
-    sender = Sender(site.address, events=traffic("m", 5000), pause=0.05).start()
+    sender = Sender(site.address, events=traffic("m", 5000), pause=0.2).start()
     until(lambda: sender.count > 100, "events come in")
     before = all_of(sender.acknowledged)
     carry_out(take, site, tmp_path)

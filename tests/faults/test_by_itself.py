@@ -46,7 +46,7 @@ def test_long_work_goes_on_by_itself_when_workers_and_queue_are_lost(
     doomed = [site.start("jobs.worker", "syncs", **places) for _ in syncs]
     site.start("jobs.worker", "events")
     site.serve()
-    sender = Sender(site.address, events=traffic("m", 5000), connections=4, pause=0.05).start()
+    sender = Sender(site.address, events=traffic("m", 2000), connections=4, pause=0.3).start()
     for sync in syncs:
         Bell(broker).start(sync)
     until(lambda: all(house.state(sync) == "running" for sync in syncs), "the forked processes work")

@@ -25,7 +25,7 @@ def test_more_ask_for_pages_than_the_pool_has_connections(site: Site) -> None:
     pool = options["pool_size"] + options["max_overflow"]
     site.serve(WEB_THREADS=str(2 * pool))
     site.work()
-    sender = Sender(site.address, events=traffic("m", 1000), connections=4, pause=0.05).start()
+    sender = Sender(site.address, events=traffic("m", 1000), connections=4, pause=0.2).start()
     told: list[tuple[int, str]] = []
     asking = [Thread(target=lambda: told.append(page(port)), daemon=True) for _ in range(pool + TOO_MANY)]
     with site.engine.connect() as connection:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +15,8 @@ from rq.serializers import DefaultSerializer, JSONSerializer
 from sqlalchemy import create_engine, inspect, text
 
 from jobs.queue import DRAIN, EVENTS, SYNC, SYNCS
-from tests.conftest import ROOT, environment_of, settings_for
+from tests import programs
+from tests.conftest import environment_of, settings_for
 from tests.faults import account
 from tests.faults.sender import Sender, traffic, until
 from tests.faults.site import Site
@@ -113,10 +112,9 @@ def queue_what_is_unknown(url: str, source_id: int, sync_id: int) -> None:
 
 def prepare(*hosts: Settings) -> None:
     """Bring the tables up to date, on several hosts at the same time."""
-    command = [sys.executable, "-m", "jobs.up", "--prepare"]
     running = [
-        subprocess.Popen(command, cwd=ROOT, env=environment_of(host), stderr=subprocess.PIPE, text=True)
+        programs.start(["jobs.up", "--prepare"], environment_of(host), host.data_dir.with_suffix(".log"))
         for host in hosts
     ]
-    told = [(program.communicate(timeout=60)[1], program.returncode) for program in running]
-    assert not [said for said, status in told if status], told
+    ended = [program.wait(60) for program in running]
+    assert not any(ended), [program.log.read_text() for program in running]

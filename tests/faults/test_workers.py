@@ -23,7 +23,7 @@ ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 def test_of_several_workers_one_dies_and_one_freezes_in_the_middle_of_a_batch(site: Site) -> None:
     """The others go on without it; where it holds SQLite's one lock, senders are told to come again."""
     site.serve()
-    sender = Sender(site.address, events=traffic("m", 5000), connections=4, pause=0.05).start()
+    sender = Sender(site.address, events=traffic("m", 2000), connections=4, pause=0.2).start()
     dying = site.start("jobs.worker", "events", **armed("drain.mid_batch:1:kill"))
     assert dying.wait(timeout=60) == -signal.SIGKILL
     frozen = site.start("jobs.worker", "events", **armed("drain.mid_batch:1:freeze"))

@@ -9,12 +9,12 @@ from sqlalchemy import Engine, func, select
 
 from jobs import queue
 from jobs.queue import Bell
-from tests import factories, programs
+from tests import programs
 from tests.conftest import environment_of
 from tests.programs import Program
+from tests.projection.support import receive
 from tests.webhook.conftest import eventually
 from webapp.config import Settings
-from webapp.database import begin
 from webapp.models import Event
 from webapp.models.event import PENDING
 
@@ -52,9 +52,7 @@ def start(queued: Settings) -> Iterator[Start]:
 def add_events(engine: Engine, source_id: int, count: int, first: int = 0) -> None:
     """Put events into a source's inbox, each of a user of its own."""
     body = b'{"type":"identify","messageId":"m%d","userId":"u%d","traits":{"email":"u%d@example.com"}}'
-    with begin(engine) as connection:
-        for number in range(first, first + count):
-            factories.event(connection, source_id, body % (number, number, number), state=PENDING)
+    receive(engine, source_id, [body % (number, number, number) for number in range(first, first + count)])
 
 
 def states(engine: Engine) -> dict[int, int]:

@@ -167,11 +167,12 @@ def line(settings: Settings, engine: Engine) -> Iterator[Line]:
 
 def eventually(check: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether something comes true soon."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while time.monotonic() < end:
         if check():
             return True
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.1)  # who looks takes time from those that are waited for
     return check()
 
 
