@@ -174,15 +174,18 @@ def test_what_was_answered_200_is_kept_whatever_stops_the_rest_and_the_next_goes
     for signum in (signal.SIGINT, signal.SIGKILL):
         before = len(acknowledged)
         names = [f"{signum.name}-{sender}" for sender in "abcd"]
-        senders = [threading.Thread(target=send_until_gone, args=(url, name, acknowledged)) for name in names]
+        senders = [
+            threading.Thread(target=send_until_gone, args=(url, name, acknowledged), daemon=True)
+            for name in names
+        ]
         for sender in senders:
             sender.start()
         wait_until(lambda b=before: len(acknowledged) > b + 200, running)
         left = running.programs()
         assert running.stop(signum) == (0 if signum == signal.SIGINT else -signum), running.log
+        wait_until(lambda pids=left: not any(map(is_running, pids)), running)
         for sender in senders:
             sender.join()
-        wait_until(lambda pids=left: not any(map(is_running, pids)), running)
         running = start(running.port).wait_until_up()
         assert (data / "secret_key").read_bytes() == key
         assert running.status("/healthz") == 200
