@@ -1,6 +1,7 @@
 """What tests stand on: both databases, the application, a real queue, a real browser."""
 
 import ctypes.util
+import gc
 import os
 import shutil
 import socket
@@ -57,6 +58,13 @@ def pytest_configure() -> None:
     economy.keep_files_in_memory()
     economy.keep_compiled_modules()
     economy.compile_once()
+    economy.statements_once()
+
+
+def pytest_collection_finish() -> None:
+    """Only what tests make is looked through for garbage, not all that was imported for them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

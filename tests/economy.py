@@ -17,6 +17,10 @@ from weakref import WeakSet
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 from jobs.tending import TENDING
 from webapp import routes
@@ -67,17 +71,25 @@ class Compiled(BytecodeCache):
 
 
 class Route(routes.Route):
-    """A route whose code, which makes addresses, is that of the same route of another application."""
+    """A route that is read, and its code, which makes addresses, written, once for all applications."""
 
-    _kept: dict[Any, Any] = {}
+    _kept: dict[Any, dict[str, Any]] = {}
 
-    def _compile_builder(self, append_unknown: bool = True) -> Any:
+    def compile(self) -> None:
+        """Take over what the same route of another application is made of."""
         if self.defaults:  # which stand in the code
-            return super()._compile_builder(append_unknown)
-        key = (self.rule, *self._trace, append_unknown)
+            super().compile()
+            return
+        key = (self.rule, self.subdomain, self.host, self.merge_slashes)
         if key not in self._kept:
-            self._kept[key] = super()._compile_builder(append_unknown)
-        return self._kept[key]
+            super().compile()
+            made = ("_parts", "_trace", "_converters", "arguments")
+            builders = {name: getattr(self, name).__func__ for name in ("_build", "_build_unknown")}
+            self._kept[key] = {name: getattr(self, name) for name in made} | builders
+            return
+        vars(self).update(self._kept[key])
+        self._build = self._build.__get__(self)
+        self._build_unknown = self._build_unknown.__get__(self)
 
 
 def compile_once() -> None:
@@ -86,9 +98,52 @@ def compile_once() -> None:
     Dashboard.url_rule_class = Route
 
 
+class _Alike:
+    """A dialect that is equal to one that was made with the same options, so that they share statements."""
+
+    supports_statement_cache = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made_of = (type(self), *sorted(options.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Alike) and self._made_of == other._made_of
+
+    def __hash__(self) -> int:
+        return hash(self._made_of)
+
+
+class SQLite(_Alike, SQLiteDialect_pysqlite):
+    """SQLite's, of which each engine has one."""
+
+    supports_statement_cache = True
+
+
+class PostgreSQL(_Alike, PGDialect_psycopg):
+    """PostgreSQL's, of which each engine has one; the servers of a session are of one version."""
+
+    supports_statement_cache = True
+
+
+_statements: LRUCache[Any, Any] = LRUCache(4000)
+
+
+def statements_once() -> None:
+    """Have engines take statements that another engine has compiled, as they take their own.
+
+    Each test has an engine or two of its own, and to put a page's statements together takes longer than all
+    else that it does.
+    """
+    registry.register("sqlite", __name__, "SQLite")
+    registry.register("postgresql.psycopg", __name__, "PostgreSQL")
+
+
 @event.listens_for(Engine, "engine_connect")
 def _remember(connection: Connection) -> None:
     _used.add(connection.engine)
+    if isinstance(connection.dialect, _Alike):
+        connection.engine._compiled_cache = _statements
 
 
 @contextmanager
