@@ -1,7 +1,6 @@
 """What tests stand on: both databases, the application, a real queue, a real browser."""
 
 import ctypes.util
-import gc
 import os
 import shutil
 import socket
@@ -11,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine
 
 from jobs import broker as brokers
-from tests import economy, postgres, programs
+from tests import copies, economy, postgres, programs
+from webapp import garbage
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import make_engine
@@ -43,6 +44,7 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
 ]
 HTMX = "htmx"
+REMEMBERED = pytest.StashKey[Any]()
 PATIENCE = 30_000
 """Milliseconds that something in a browser may take on a busy machine."""
 LISTENING = "addEventListener('DOMContentLoaded', () => { document.documentElement.dataset.listening = 1; })"
@@ -63,8 +65,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Only what tests make is looked through for garbage, not all that was imported for them."""
-    gc.collect()
-    gc.freeze()
+    garbage.settle()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -126,23 +127,51 @@ def postgres_template(postgres_server: postgres.Server, tmp_path_factory: pytest
     return name
 
 
+@pytest.fixture(scope="session")
+def sqlite_originals(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> copies.Originals:
+    """What tests on SQLite get copies of."""
+    new_folder = partial(tmp_path_factory.mktemp, "filled")
+    return copies.Originals(copies.Files(), str(sqlite_template), new_folder, settings_for)
+
+
+@pytest.fixture(scope="session")
+def postgresql_originals(
+    postgres_server: postgres.Server, postgres_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> copies.Originals:
+    """What tests on PostgreSQL get copies of."""
+    new_folder = partial(tmp_path_factory.mktemp, "filled")
+    return copies.Originals(copies.Served(postgres_server), postgres_template, new_folder, settings_for)
+
+
+@pytest.fixture
+def filling() -> copies.Fill:
+    """What makes that with which tests begin that ask for `remembered`: a module or folder says it anew.
+
+    It is done once in a session for each kind of database. Each of these tests gets a copy of what it left,
+    which may be some minutes old.
+    """
+    raise LookupError("tests that ask for `remembered` need a fixture `filling` beside them")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh, migrated database; each test runs once on SQLite and once on PostgreSQL.
+    """A migrated database, empty or as `filling` leaves it; each test runs on SQLite and on PostgreSQL.
 
     A test for which one database is enough says
     `@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`.
     """
-    if request.param == "sqlite":
-        path = tmp_path / "tributary.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    template = request.getfixturevalue("postgres_template")
-    server = request.getfixturevalue("postgres_server")
-    name = server.create(template)
-    yield server.url(name)
-    server.drop(name)
+    fill = request.getfixturevalue("filling") if "remembered" in request.fixturenames else None
+    originals: copies.Originals = request.getfixturevalue(f"{request.param}_originals")
+    made = originals.copy(tmp_path, fill)
+    request.node.stash[REMEMBERED] = made.remembered
+    yield made.url
+    originals.kind.drop(made.name)
+
+
+@pytest.fixture
+def remembered(request: pytest.FixtureRequest, database_url: str) -> Any:
+    """What `filling` gave; whoever asks for this finds the database as that left it."""
+    return request.node.stash[REMEMBERED]
 
 
 @pytest.fixture

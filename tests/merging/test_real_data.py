@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tests.merging.test_automations import rule, run
 from tests.merging.world import World
-from tests.projection.test_resync import bodies
+from tests.projection.workspace import bodies
 from webapp.config import Settings
 from webapp.models import Contact, DataSourceCustomer, Source
 from webapp.services.automations import runs

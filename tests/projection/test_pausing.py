@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from tests.projection import support
-from tests.projection.test_resync import ask, bodies, work
+from tests.projection.test_resync import ask, work
+from tests.projection.workspace import bodies
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Event, Source, WebhookUrl, now

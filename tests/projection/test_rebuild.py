@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from tests.mapping import support as mapped
 from tests.projection import support
-from tests.projection.test_resync import ask, small_steps, source_id, state, work
+from tests.projection.test_resync import ask, state, work
+from tests.projection.workspace import filling, small_steps, source_id
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.domain.fold import Told, pack
@@ -22,7 +23,7 @@ from webapp.models import Company, Event, Identifier, Person, Source, Sync
 from webapp.models.base import new_uuid
 from webapp.services import progress, sync_log, syncs
 
-__all__ = ["small_steps", "source_id"]
+__all__ = ["filling", "small_steps", "source_id"]
 
 
 def shown_besides(engine: Engine, source_id: int, number: int) -> None:

@@ -11,34 +11,14 @@ from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from tests.projection import support
+from tests.projection.workspace import bodies, filling, small_steps, source_id, workspace
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import AuditLine, Base, Company, Event, Identifier, Person, Source, Sync
 from webapp.models.event import PARKED
-from webapp.services import pacing, packing, rows, syncs
+from webapp.services import packing, syncs
 
-DATA = Path(__file__).parents[1] / "data"
-
-
-def bodies(name: str) -> list[bytes]:
-    return (DATA / name).read_bytes().splitlines()
-
-
-@pytest.fixture
-def source_id(engine: Engine, settings: Settings) -> int:
-    """A source that has received and applied the calls of a made-up workspace."""
-    source_id = support.make_source(engine, "user")
-    support.receive(engine, source_id, bodies("segment-spec-events.ndjson"))
-    support.drain(engine, settings, source_id)
-    return source_id
-
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps so small that every piece of work takes many."""
-    for name in ("LEAST", "FIRST", "MOST"):
-        monkeypatch.setattr(pacing, name, 20)
-    monkeypatch.setattr(rows, "PART", 3)
+__all__ = ["filling", "small_steps", "source_id"]
 
 
 def ask(engine: Engine, source_id: int, kind: str = "resync", policy: str | None = None) -> int:
@@ -112,9 +92,7 @@ def test_a_resync_that_lost_its_worker_goes_on_where_it_was(
     engine: Engine, settings: Settings, source_id: int, steps: int
 ) -> None:
     """Whoever picks it up finishes it, and the counts are those of an undisturbed run."""
-    undisturbed = support.make_source(engine, "user")
-    support.receive(engine, undisturbed, bodies("segment-spec-events.ndjson"))
-    support.drain(engine, settings, undisturbed)
+    undisturbed = workspace(engine, settings)
     whole = ask(engine, undisturbed, policy="company")
     work(engine, settings, whole)
     cut = ask(engine, source_id, policy="company")

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from tests.projection.test_resync import ask, small_steps, source_id, state, work  # noqa: F401
+from tests.projection.test_resync import ask, state, work
+from tests.projection.workspace import filling, small_steps, source_id  # noqa: F401
 from webapp.config import Settings
 from webapp.database import writing
 from webapp.models import Contact, Customer, Sync

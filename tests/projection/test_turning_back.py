@@ -7,14 +7,15 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from tests.projection import support
-from tests.projection.test_resync import ask, shown, small_steps, source_id, state, work
+from tests.projection.test_resync import ask, shown, state, work
+from tests.projection.workspace import filling, small_steps, source_id
 from webapp.config import Settings
 from webapp.database import begin, writing
 from webapp.models import Contact, Source, Sync
 from webapp.services import attribute_changes, attributes, syncs
 from webapp.services.sync_log import result_in_words
 
-__all__ = ["small_steps", "source_id"]
+__all__ = ["filling", "small_steps", "source_id"]
 
 
 def ignore(engine: Engine, key: str = "plan", entity: str = "customer") -> None:

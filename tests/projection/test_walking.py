@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 
 from tests.projection import support
-from tests.projection.test_resync import ask, bodies, shown, small_steps, state, work
+from tests.projection.test_resync import ask, shown, state, work
+from tests.projection.workspace import bodies, small_steps
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Contact, Customer, DataSourceCustomer, Sync
