@@ -169,7 +169,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def remembered(request: pytest.FixtureRequest, database_url: str) -> Any:
+def remembered(request: pytest.FixtureRequest, filling: copies.Fill, database_url: str) -> Any:
     """What `filling` gave; whoever asks for this finds the database as that left it."""
     return request.node.stash[REMEMBERED]
 

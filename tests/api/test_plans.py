@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from bench import filling
 from bench.api import BEHIND
+from bench.filling import fill
+from tests.copies import Fill
+from webapp.config import Settings
 from webapp.database import begin
 from webapp.services import listing
 from webapp.services.listing import Wanted
@@ -21,19 +23,29 @@ READS_ALL = re.compile(
 SORTS = re.compile(r"Sort Key|USE TEMP B-TREE FOR ORDER BY")
 
 
-@pytest.fixture
-def filled(engine: Engine) -> Iterator[tuple[Connection, int]]:
+def thousands(engine: Engine, _settings: Settings) -> int:
     """Some thousand customers and contacts of one source; its id."""
-    source_id = filling.fill(engine, 3000)
+    source_id = fill(engine, 3000)
     with begin(engine) as connection:
         connection.execute(text(BEHIND))
         if engine.dialect.name == "postgresql":
             connection.execute(text("ANALYZE"))
+    return source_id
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return thousands
+
+
+@pytest.fixture
+def filled(remembered: int, engine: Engine) -> Iterator[tuple[Connection, int]]:
+    """A connection to `thousands`, and the id of their source."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":  # so few rows it would rather read than look up
             for how in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"):
                 connection.execute(text(f"SET enable_{how} = off"))
-        yield connection, source_id
+        yield connection, remembered
 
 
 def plans(connection: Connection, ask: Callable[[], Any]) -> list[str]:

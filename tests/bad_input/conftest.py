@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.test_every_page import account  # noqa: F401  a fixture
-from tests.records.conftest import pair, paying  # noqa: F401  fixtures
+from tests.records.conftest import filling, pair, paying  # noqa: F401  fixtures
 from tests.tables.conftest import visit  # noqa: F401  a fixture
 from tests.webhook.conftest import line  # noqa: F401  a fixture
 

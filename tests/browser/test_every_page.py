@@ -14,7 +14,7 @@ from tests import people
 from tests.accessible import violations
 from tests.billing.test_files import begin, read, upload
 from tests.history import support as history
-from tests.records.conftest import pair, paying  # noqa: F401
+from tests.records.conftest import filling, pair, paying  # noqa: F401
 from tests.tables.conftest import visit  # noqa: F401
 from webapp.models import Source
 from webapp.services.imports import running

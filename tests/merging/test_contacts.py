@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import Engine, insert, select
 
 from tests import people
-from tests.merging.world import World
+from tests.copies import Fill
+from tests.merging.world import Remembered, World
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Contact, CustomAttribute
@@ -28,15 +29,25 @@ def person(at: int, user: str, email: str | None = None, **traits: Any) -> dict[
     return {"type": "identify", "userId": user, "timestamp": at, "traits": told, "context": {"groupId": "g1"}}
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def acme(engine: Engine, settings: Settings) -> Remembered:
     """Acme, as Segment and as the billing system, one customer; the latter knows Ada."""
     world = World(engine, settings)
     world.tell("s", [{"type": "group", "userId": "u1", "groupId": "g1", "timestamp": 1, "traits": ACME}])
     world.bill("b1", name="ACME")
     world.bill_contact("b1", email="Ada@x.example", title="CTO")
     world.merge(("b", "b1"), ("s", "gg1"))
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return acme
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `acme`."""
+    return World(engine, settings, remembered)
 
 
 def shown(world: World) -> list[tuple[str | None, ...]]:

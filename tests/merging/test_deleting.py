@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from tests.merging.world import World
+from tests.copies import Fill
+from tests.merging.world import Remembered, World
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Contact, Customer, Decision, Edit, KeptUuid, Note, Subscription, now
@@ -25,15 +26,25 @@ ACME = {"id": "g1", "name": "Acme"}
 ADA = {"email": "ada@x.example", "firstName": "Ada", "company": ACME}
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def told_thrice(engine: Engine, settings: Settings) -> Remembered:
     """A company of each of two Segment sources with Ada, and a billing customer that knows her too."""
     world = World(engine, settings)
     world.tell("s", [{"type": "identify", "userId": "u1", "timestamp": 1, "traits": ADA}])
     world.tell("t", [{"type": "identify", "userId": "u9", "timestamp": 2, "traits": ADA | {"plan": "pro"}}])
     world.bill("b1", name="ACME", country="US")
     world.bill_contact("b1", email="ada@x.example", title="CTO")
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return told_thrice
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `told_thrice`."""
+    return World(engine, settings, remembered)
 
 
 def customers(world: World) -> list[Any]:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, delete, select, update
 
-from tests.merging.world import World
+from tests.copies import Fill
+from tests.merging.world import Remembered, World
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Company, Contact, Customer, DataSourceCustomer, Decision
@@ -18,8 +19,7 @@ from webapp.services.checkup import OK, PROBLEM, WARNING, Finding, records
 ADA = {"email": "ada@x.example", "company": {"id": "g1", "name": "Acme"}}
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def acme(engine: Engine, settings: Settings) -> Remembered:
     """Acme, merged with the billing customer that knows Ada too; and somebody without a company."""
     world = World(engine, settings)
     world.tell("s", [{"type": "identify", "userId": "u1", "timestamp": 1, "traits": ADA}])
@@ -28,7 +28,18 @@ def world(engine: Engine, settings: Settings) -> World:
     world.bill_contact("b1", email="ada@x.example", title="CTO")
     world.merge(("b", "b1"), ("s", "gg1"))
     world.edit(("s", "uu2"), {"owner": "eve@x.example"})
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return acme
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `acme`."""
+    return World(engine, settings, remembered)
 
 
 def found(engine: Engine) -> dict[str, Finding]:

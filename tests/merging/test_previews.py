@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from tests.copies import Fill
 from tests.merging.test_deleting import note
-from tests.merging.world import Name, World
+from tests.merging.world import Name, Remembered, World
 from webapp.config import Settings
 from webapp.models import Contact, Customer, Source, Sync
 from webapp.services import pacing, previews
@@ -33,18 +34,32 @@ MERGES: dict[str, list[tuple[Name, Name]]] = {
 }
 
 
-@pytest.fixture(params=[1, 100])
-def world(
-    request: pytest.FixtureRequest, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> World:
-    """Four people alone and a company of one source, a customer of another; steps of one row, or of all."""
-    for name in ("LEAST", "FIRST", "MOST"):
-        monkeypatch.setattr(pacing, name, request.param)
+def four_people_and_a_company(engine: Engine, settings: Settings) -> Remembered:
+    """Four people alone and a company of one source, a customer of another."""
     world = World(engine, settings)
     told: list[dict[str, Any]] = [{"type": "identify", "userId": each, "timestamp": 1} for each in PEOPLE]
     world.tell("s", [*told, {"type": "group", "userId": "u9", "groupId": "g1", "timestamp": 2}])
     world.bill("b1", name="ACME")
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return four_people_and_a_company
+
+
+@pytest.fixture(params=[1, 100])
+def world(
+    request: pytest.FixtureRequest,
+    remembered: Remembered,
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """Steps of one row, or of all; see `four_people_and_a_company`."""
+    for name in ("LEAST", "FIRST", "MOST"):
+        monkeypatch.setattr(pacing, name, request.param)
+    return World(engine, settings, remembered)
 
 
 def numbers(world: World) -> tuple[int, int]:

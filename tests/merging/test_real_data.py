@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from tests.copies import Fill
 from tests.merging.test_automations import rule, run
-from tests.merging.world import World
+from tests.merging.world import Remembered, World
 from tests.projection.workspace import bodies
 from webapp.config import Settings
 from webapp.models import Contact, DataSourceCustomer, Source
@@ -58,14 +59,24 @@ def upload(engine: Engine, settings: Settings, source_id: int, text: str) -> Non
     reading.run(engine, file_id, settings=settings)
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def both_sources(engine: Engine, settings: Settings) -> Remembered:
     """Both sources, nothing merged yet."""
     world = World(engine, settings)
     for name in ("segment-spec-events.ndjson", "segment-destination-bodies.ndjson"):
         world.tell("s", bodies(name))
     upload(engine, settings, world.sources["b"], table(engine, world.sources["s"]))
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return both_sources
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `both_sources`."""
+    return World(engine, settings, remembered)
 
 
 def contact_uuids(world: World, source: str) -> set[str]:

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from tests.merging.world import World
+from tests.copies import Fill
+from tests.merging.world import Remembered, World
 from webapp.config import Settings
 from webapp.models import Contact, Customer, Event, Source
 from webapp.services import export, outcomes, source_summary, tables
@@ -19,8 +20,7 @@ from webapp.services import export, outcomes, source_summary, tables
 ADA = {"email": "ada@x.example", "firstName": "Ada", "company": {"id": "g1", "name": "Acme", "plan": "pro"}}
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def acme(engine: Engine, settings: Settings) -> Remembered:
     """Acme of Segment behind the billing customer that leads it; both tell of Ada, Segment of Bob too."""
     world = World(engine, settings)
     bob = {"email": "bob@x.example", "company": {"id": "g1"}}
@@ -29,7 +29,18 @@ def world(engine: Engine, settings: Settings) -> World:
     world.bill("b1", name="ACME")
     world.bill_contact("b1", email="ada@x.example", title="CTO")
     world.merge(("b", "b1"), ("s", "gg1"))
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return acme
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `acme`."""
+    return World(engine, settings, remembered)
 
 
 def names(world: World) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from tests.merging.world import World
+from tests.copies import Fill
+from tests.merging.world import Remembered, World
 from webapp.config import Settings
 from webapp.database import begin
 from webapp.models import Customer, DataSourceCustomer, Decision, Event, Sync
@@ -16,13 +17,23 @@ from webapp.services import decisions, merges, syncs
 from webapp.services.decisions import By
 
 
-@pytest.fixture
-def world(engine: Engine, settings: Settings) -> World:
+def three_companies(engine: Engine, settings: Settings) -> Remembered:
     """Three companies of one Segment source, and two people without a company."""
     world = World(engine, settings)
     world.tell("s", [group(number, f"g{number}") for number in (1, 2, 3)])
     world.tell("s", [identify(number, f"u{number}") for number in (4, 5)])
-    return world
+    return world.remembered
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return three_companies
+
+
+@pytest.fixture
+def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
+    """See `three_companies`."""
+    return World(engine, settings, remembered)
 
 
 def group(at: int, name: str, **traits: Any) -> dict[str, Any]:

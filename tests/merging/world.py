@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -35,15 +36,30 @@ WALL_CLOCK = 1_000_000_000_000_000
 """Instants past this one are those of the test's own run; events of the laws happen long before."""
 
 
+@dataclass
+class Remembered:
+    """What a world knows beside what its database holds.
+
+    Attributes:
+        sources: id by name.
+        contacts: of the billing source; uuid by e-mail.
+    """
+
+    sources: dict[str, int]
+    contacts: dict[str, str] = field(default_factory=dict)
+
+
 class World:
     """Two Segment sources, `s` and `t`, and a billing source, `b`."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, remembered: Remembered | None = None) -> None:
+        """Make the sources, or find those that another world, of which this is a copy, remembers."""
         self.engine, self.settings = engine, settings
-        self.sources = {"s": support.make_source(engine), "t": support.make_source(engine)}
-        self.sources["b"] = billing_source(engine)
-        self.contacts: dict[str, str] = {}
-        """Of the billing source: uuid by e-mail."""
+        self.remembered = remembered or Remembered(
+            {"s": support.make_source(engine), "t": support.make_source(engine), "b": billing_source(engine)}
+        )
+        self.sources = self.remembered.sources
+        self.contacts = self.remembered.contacts
 
     # What happens.
 

@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import Engine, select
 
 from tests import people
+from tests.copies import Fill
 from tests.merging.test_merging import billing
 from tests.projection import support
 from webapp.database import begin
@@ -86,9 +87,8 @@ class Pair:
             return connection.execute(select(Customer.__table__).where(Customer.uuid == uuid)).one()
 
 
-@pytest.fixture
-def pair(engine, settings, app) -> Pair:
-    """See `Pair`."""
+def two_customers(engine, settings) -> None:
+    """The two, told by their sources and not merged; the billing source knows Ada too."""
     segment = support.make_source(engine)
     support.receive(engine, segment, EVENTS)
     support.drain(engine, settings, segment)
@@ -104,6 +104,16 @@ def pair(engine, settings, app) -> Pair:
             [ContactChange(ada, behind.origin_uuid, {"email": "Ada@acme.com", "title": "CTO"})],
         )
         recount(connection, paid, [ada], [behind.customer_id])
+
+
+@pytest.fixture
+def filling() -> Fill:
+    return two_customers
+
+
+@pytest.fixture
+def pair(remembered, engine, app) -> Pair:
+    """See `two_customers` and `Pair`."""
     return Pair(engine, app, people.signed_in(app))
 
 

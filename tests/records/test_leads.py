@@ -5,9 +5,6 @@ from bs4 import BeautifulSoup
 from tests import people
 from tests.tables.conftest import texts
 from tests.tables.test_bulk import send
-from tests.tables.test_plans import READS_ALL, filled, plans, scope_of  # noqa: F401
-from webapp.services import tables
-from webapp.services.tables import LEADS
 
 
 def names(page):
@@ -106,13 +103,3 @@ def test_leads_are_changed_from_their_own_table(pair):
     assert (page.status_code, page.location) == (303, "/leads")
     shown = BeautifulSoup(pair.client.get("/leads?f=tags:is:hot").text, "html.parser")
     assert len(names(shown)) == 4
-
-
-def test_leads_are_found_along_indexes(filled):  # noqa: F811
-    """However they are sorted, and of whichever status."""
-    connection, _ = filled
-    for sort in ("-first_seen", "owner", "-mrr", "tags", "lead_created_at"):
-        for filters in ([], ["lead_status:is:Working Lead"]):
-            scope = scope_of(connection, LEADS, sort=sort, f=filters)
-            for plan in plans(connection, lambda s=scope: tables.page(s)):
-                assert not READS_ALL.search(plan), (sort, filters, plan)

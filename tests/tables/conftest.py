@@ -1,6 +1,7 @@
 """A browser in which somebody is signed in, and a source that has told of some people and companies."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -90,15 +91,34 @@ def texts(found: BeautifulSoup | Tag, selector: str) -> list[str]:
     return [" ".join(each.get_text(" ").split()) for each in found.select(selector)]
 
 
-@pytest.fixture(params=["company"])
-def told(request, app, engine, settings):
-    """The events of `EVENTS`, told to a source whose policy waits for companies."""
-    source_id = support.make_source(engine, request.param)
+def told_to(policy, engine, settings):
+    """The events of `EVENTS`, told to a source with this policy; the source's ids."""
+    source_id = support.make_source(engine, policy)
     support.receive(engine, source_id, EVENTS)
     support.drain(engine, settings, source_id)
     with engine.connect() as connection:
         uuid = connection.execute(select(Source.uuid).where(Source.id == source_id)).scalar_one()
-    return Told(people.signed_in(app), source_id, f"ds_{uuid}")
+    return source_id, f"ds_{uuid}"
+
+
+FILLINGS = {policy: partial(told_to, policy) for policy in ("company", "user")}
+
+
+@pytest.fixture
+def policy():
+    """Of the source that `told` is about; companies are what it waits for unless a test says otherwise."""
+    return "company"
+
+
+@pytest.fixture
+def filling(policy):
+    return FILLINGS[policy]
+
+
+@pytest.fixture
+def told(remembered, app):
+    """What `told_to` makes, and a browser in which somebody is signed in."""
+    return Told(people.signed_in(app), *remembered)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from tests import factories, people
-from tests.tables.test_plans import READS_ALL, SORTED, filled, plans, scope_of  # noqa: F401
+from tests.tables.test_plans import READS_ALL, SORTED, filled, filling, plans, scope_of  # noqa: F401
 from webapp.database import begin
 from webapp.models import AttributeIndex, AttributeSighting, Customer, now
 from webapp.models.attribute import FAILED, READY, WANTED

@@ -6,21 +6,31 @@ import re
 import pytest
 from sqlalchemy import event, text
 
-from bench import filling
+from bench.filling import fill
 from tests import factories
 from webapp.services import tables
 from webapp.services.counting import LOOKED_AT
-from webapp.services.tables import CONTACTS, CUSTOMERS
+from webapp.services.tables import CONTACTS, CUSTOMERS, LEADS
 
 ROWS = 4000
 SORTED = re.compile(r"Sort Key|USE TEMP B-TREE FOR ORDER BY")
 READS_ALL = re.compile(r"Seq Scan on (customers|contacts)|SCAN (customers|contacts)(?! USING)")
 
 
+def thousands(engine, _settings):
+    """Some thousand customers and contacts; the id of the source that told of them."""
+    return fill(engine, ROWS)
+
+
 @pytest.fixture
-def filled(engine):
-    """Some thousand customers and contacts, and the source that told of them."""
-    source_id = filling.fill(engine, ROWS)
+def filling():
+    return thousands
+
+
+@pytest.fixture
+def filled(remembered, engine):
+    """A connection to `thousands`, and the id of their source."""
+    source_id = remembered
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":  # so few customers it would rather join by a hash of them all
             connection.execute(text("SET enable_hashjoin = off"))
@@ -209,3 +219,13 @@ def test_a_page_of_conditions_and_a_sort_walks_its_order_and_samples_by_key(fill
         number = tables.counted(scope, tables.page(scope))
         assert not number.exact
         assert 600 < number.number < 1100
+
+
+def test_leads_are_found_along_indexes(filled):
+    """However they are sorted, and of whichever status."""
+    connection, _ = filled
+    for sort in ("-first_seen", "owner", "-mrr", "tags", "lead_created_at"):
+        for filters in ([], ["lead_status:is:Working Lead"]):
+            scope = scope_of(connection, LEADS, sort=sort, f=filters)
+            for plan in plans(connection, lambda s=scope: tables.page(s)):
+                assert not READS_ALL.search(plan), (sort, filters, plan)

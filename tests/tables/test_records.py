@@ -79,7 +79,7 @@ def test_an_event_that_retention_dropped_is_named_no_more_but_its_time_is(told, 
     assert page.select("#attributes .facts__origin time")
 
 
-@pytest.mark.parametrize("told", ["user"], indirect=True)
+@pytest.mark.parametrize("policy", ["user"])
 def test_a_customer_of_their_own_has_the_name_and_email_that_the_person_told(told, engine):
     """Somebody without a company stands in both tables, and both pages say why."""
     with engine.connect() as connection:
@@ -96,7 +96,7 @@ def test_a_customer_of_their_own_has_the_name_and_email_that_the_person_told(tol
     assert "customer of their own" in facts(contact, "attributes")["Customer"][1]
 
 
-@pytest.mark.parametrize("told", ["user"], indirect=True)
+@pytest.mark.parametrize("policy", ["user"])
 def test_an_email_that_only_the_user_id_gives_says_so(told, engine, settings):
     """A value that no event told is explained too."""
     support.receive(
