@@ -57,6 +57,7 @@ class Server:
         self._programs = programs
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
+        self._kept: psycopg.Connection | None = None
         # Several times faster where nothing waits for the disk; PostgreSQL 15 and later can be asked for it.
         self._strategy = "STRATEGY FILE_COPY" if _version(programs) >= 15 else ""
         self._made = 0
@@ -92,6 +93,9 @@ class Server:
 
     def crash(self) -> None:
         """End it at once, as `pg_ctl stop --mode=immediate` does: everybody is cut off; it has to recover."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=20)
@@ -104,12 +108,12 @@ class Server:
         """Make a database, as a copy of `template`; its name. `more` is added to the statement."""
         self._made += 1
         name = f"test_{self._made}"
-        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._strategy} {more}')
+        self._run_often(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._strategy} {more}')
         return name
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected to it."""
-        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._run_often(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def answers(self) -> bool:
         """Whether it lets us in."""
@@ -121,9 +125,18 @@ class Server:
 
     def run(self, statement: str) -> None:
         """Do something that is about the whole server."""
-        where: Any = {"host": str(self.home), "port": self.port, "user": "tributary", "dbname": "postgres"}
-        with psycopg.connect(**where, autocommit=True) as connection:
+        with self._connect() as connection:
             connection.execute(statement)  # type: ignore[call-overload]
+
+    def _run_often(self, statement: str) -> None:
+        """The same, over a connection that is kept: to connect takes longer than to do it."""
+        if self._kept is None or self._kept.closed:
+            self._kept = self._connect()
+        self._kept.execute(statement)  # type: ignore[call-overload]
+
+    def _connect(self) -> psycopg.Connection:
+        where: Any = {"host": str(self.home), "port": self.port, "user": "tributary", "dbname": "postgres"}
+        return psycopg.connect(**where, autocommit=True)
 
 
 @contextmanager
