@@ -61,6 +61,7 @@ def pytest_configure() -> None:
     economy.keep_compiled_modules()
     economy.compile_once()
     economy.statements_once()
+    economy.hash_cheaply()
 
 
 def pytest_collection_finish() -> None:

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any
 from weakref import WeakSet
 
+from argon2 import PasswordHasher
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
@@ -25,6 +26,7 @@ from sqlalchemy.util import LRUCache
 from jobs.tending import TENDING
 from webapp import routes
 from webapp.app import Dashboard
+from webapp.services import passwords
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
@@ -96,6 +98,17 @@ def compile_once() -> None:
     """Have every application that is made from here on share its compiled templates and routes."""
     Dashboard.jinja_options = {"bytecode_cache": Compiled()}
     Dashboard.url_rule_class = Route
+
+
+HASHED_AS_IN_EARNEST = passwords._hasher
+
+
+def hash_cheaply() -> None:
+    """Keep passwords as argon2id still, but of the least strength: each takes 0.3 s in earnest.
+
+    Tests that are about the hashes ask for the fixture `in_earnest`.
+    """
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class _Alike:
