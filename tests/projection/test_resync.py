@@ -87,14 +87,21 @@ def test_a_preview_says_what_the_resync_then_does(engine: Engine, settings: Sett
             assert syncs.waiting(session.connection(), source) == promised.waiting
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5])
-def test_a_resync_that_lost_its_worker_goes_on_where_it_was(
-    engine: Engine, settings: Settings, source_id: int, steps: int
-) -> None:
-    """Whoever picks it up finishes it, and the counts are those of an undisturbed run."""
-    undisturbed = workspace(engine, settings)
+def beside_one_that_is_done(engine: Engine, settings: Settings) -> tuple[int, int, int]:
+    """Two workspaces, and the re-sync of the second to another policy, which nothing disturbed."""
+    source_id, undisturbed = workspace(engine, settings), workspace(engine, settings)
     whole = ask(engine, undisturbed, policy="company")
     work(engine, settings, whole)
+    return source_id, undisturbed, whole
+
+
+@pytest.mark.parametrize("filling", [beside_one_that_is_done], ids=["cut"])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5])
+def test_a_resync_that_lost_its_worker_goes_on_where_it_was(
+    engine: Engine, settings: Settings, remembered: tuple[int, int, int], steps: int
+) -> None:
+    """Whoever picks it up finishes it, and the counts are those of an undisturbed run."""
+    source_id, undisturbed, whole = remembered
     cut = ask(engine, source_id, policy="company")
     work(engine, settings, cut, steps)
     assert state(engine, cut).state in ("queued", "running")
@@ -252,14 +259,21 @@ def test_a_deletion_that_waits_for_a_reader_gives_way(
     assert state(engine, sync) is None
 
 
-@pytest.mark.parametrize("steps", [0, 1, 5, 15, 25])
-def test_a_deletion_that_is_cut_off_anywhere_leaves_no_row_in_the_end(
-    engine: Engine, settings: Settings, source_id: int, steps: int
-) -> None:
-    """Of the source nothing stays but one line of the audit log; the other source keeps everything."""
-    other = support.make_source(engine)
+def beside_another(engine: Engine, settings: Settings) -> tuple[int, int]:
+    """A workspace, and a source that has received other calls."""
+    source_id, other = workspace(engine, settings), support.make_source(engine)
     support.receive(engine, other, bodies("segment-destination-bodies.ndjson"))
     support.drain(engine, settings, other)
+    return source_id, other
+
+
+@pytest.mark.parametrize("filling", [beside_another], ids=["cut"])
+@pytest.mark.parametrize("steps", [0, 1, 5, 15, 25])
+def test_a_deletion_that_is_cut_off_anywhere_leaves_no_row_in_the_end(
+    engine: Engine, settings: Settings, remembered: tuple[int, int], steps: int
+) -> None:
+    """Of the source nothing stays but one line of the audit log; the other source keeps everything."""
+    source_id, other = remembered
     kept = shown(engine, other)
     sync = ask(engine, source_id, "deletion")
     work(engine, settings, sync, steps)
