@@ -23,7 +23,7 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine
 
 from jobs import broker as brokers
-from tests import copies, economy, postgres, programs
+from tests import cdn, copies, economy, postgres, programs
 from webapp import garbage
 from webapp.app import create_app
 from webapp.config import Settings
@@ -43,7 +43,6 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-HTMX = "htmx"
 REMEMBERED = pytest.StashKey[Any]()
 PATIENCE = 30_000
 """Milliseconds that something in a browser may take on a busy machine."""
@@ -280,15 +279,15 @@ def _wait_for(server: LiveServer, program: programs.Program) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A real browser, for this session."""
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser, for this session, cut off from the network."""
     if CHROMIUM is None or ctypes.util.find_library("atomic") is None:
         pytest.skip("Chromium is not installed here (on Debian: apt-get install chromium libatomic1)")
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as driver:
-        program = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+    with sync_playwright() as driver, cdn.running(tmp_path_factory.mktemp("cdn")) as options:
+        program = driver.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_OPTIONS, *options])
         yield program
         program.close()
 
@@ -302,19 +301,8 @@ def browser(chromium: Any) -> Iterator[Any]:
     """
     context = chromium.new_context(reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
-    context.route(lambda url: not url.startswith("http://127.0.0.1"), _from_vendor)
     yield context
     context.close()
-
-
-def _from_vendor(route: Any) -> None:
-    url = route.request.url
-    files = sorted((ROOT / "static" / "vendor").glob("htmx*.js"))
-    if HTMX in url and files:
-        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
-        route.fulfill(path=files[0], headers=headers)
-    else:
-        route.abort()
 
 
 @pytest.fixture
