@@ -4,25 +4,24 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.accessible import violations
-from tests.browser.test_sources import add_source, call, sign_in
+from tests.browser.test_sources import call
 from webapp.database import make_engine
 from webapp.services import projection, upkeep
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def test_choosing_a_policy_shows_what_it_would_change_before_anything_is_saved(page, live_server):
+def test_choosing_a_policy_shows_what_it_would_change_before_anything_is_saved(page, live_server, home):
     """The numbers appear under the choice, its lists open, and the other way round it says so."""
-    sign_in(page, live_server)
-    url = add_source(page, live_server)
+    page.goto(home + "/settings")
+    url = page.input_value("#webhook-url")
     for name in ("ada", "bob"):
         assert call(url, {"type": "identify", "userId": name, "traits": {"name": name}}) == 200
     engine = make_engine(live_server.settings)
     for source_id in upkeep.waiting(engine):
         projection.drain(engine, source_id, settings=live_server.settings)
     engine.dispose()
-    page.goto(page.url.replace("/connect", "/settings"))
-    page.wait_for_load_state()
+    page.reload()
     shown = page.locator("#policy-preview")
     expect(shown.locator("[data-preview]")).to_have_count(0)
     page.get_by_label("A user is added to a company").check()

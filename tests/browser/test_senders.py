@@ -5,18 +5,10 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.accessible import violations
-from tests.browser.test_sources import add_source, call, sign_in
+from tests.accessible import faults
+from tests.browser.test_sources import call
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def home(page, live_server):
-    """The address of a source, where an administrator is signed in."""
-    sign_in(page, live_server)
-    add_source(page, live_server)
-    return page.url.rsplit("/", 1)[0]
 
 
 def until(page, true):
@@ -81,16 +73,12 @@ def test_a_test_event_is_edited_tried_and_sent(page, home):
     expect(page.locator("main tbody tr")).to_have_count(1)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_no_page_of_a_sender_is_wider_than_a_phone(page, home, scheme):
+def test_axe_finds_nothing_and_no_page_of_a_sender_is_wider_than_a_phone(page, home):
     """Everybody can read and use them, on any screen."""
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": 390, "height": 844})
+    on_a_phone = (("light", 390), ("dark", 390))
     for path in ("/settings", "/write-key/new", "/test-event"):
         page.goto(home + path)
-        assert violations(page) == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert faults(page, on_a_phone) == [], path
     page.get_by_role("button", name="Try it").click()
     expect(page.locator("#answer")).to_contain_text("200")
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert faults(page, on_a_phone) == []

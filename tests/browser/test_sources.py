@@ -78,9 +78,9 @@ def test_the_guide_copies_the_url_and_turns_as_events_arrive(page, browser, live
     expect(page.locator("#tab-customers")).to_have_text(re.compile(r"Customers\s+1"))
 
 
-def test_enter_in_the_name_saves_and_an_error_keeps_the_url(page, live_server):
+def test_enter_in_the_name_saves_and_an_error_keeps_the_url(signed_in, live_server):
     """The keyboard is enough: an empty name is refused beside the field, a good one saved by Enter."""
-    sign_in(page, live_server)
+    page = signed_in
     page.goto(live_server.url + "/sources/new/segment")
     url = page.input_value("#webhook-url")
     page.get_by_label("Name").press("Enter")
@@ -92,11 +92,10 @@ def test_enter_in_the_name_saves_and_an_error_keeps_the_url(page, live_server):
     assert page.input_value("#webhook-url") == url
 
 
-def test_regenerate_asks_in_a_dialog_and_ends_the_old_url(page, live_server):
+def test_regenerate_asks_in_a_dialog_and_ends_the_old_url(page, home):
     """Cancel changes nothing; at once means that the next call to the old URL is refused, and counted."""
-    sign_in(page, live_server)
-    old = add_source(page, live_server)
-    page.goto(page.url.replace("/connect", "/settings"))
+    page.goto(home + "/settings")
+    old = page.input_value("#webhook-url")
     page.locator("#webhook").get_by_role("link", name="Regenerate").click()
     dialog = page.get_by_role("dialog", name="Regenerate the webhook URL?")
     dialog.get_by_role("link", name="Cancel").click()
@@ -112,11 +111,9 @@ def test_regenerate_asks_in_a_dialog_and_ends_the_old_url(page, live_server):
     expect(page.locator("#webhook td[data-label='Calls since']")).to_have_text("1")
 
 
-def test_a_re_sync_shows_its_progress_and_its_end(page, live_server):
+def test_a_re_sync_shows_its_progress_and_its_end(page, live_server, home):
     """The preview is counted as the dialog opens, the bar stands in the page, and the end comes by itself."""
-    sign_in(page, live_server)
-    add_source(page, live_server)
-    page.goto(page.url.replace("/connect", "/settings"))
+    page.goto(home + "/settings")
     page.get_by_role("link", name="Re-sync data").click()
     dialog = page.get_by_role("dialog", name="Re-sync data?")
     expect(dialog).to_contain_text("No customer or contact will be added or removed")
@@ -128,12 +125,12 @@ def test_a_re_sync_shows_its_progress_and_its_end(page, live_server):
     expect(page.locator("#sync")).to_contain_text("Re-sync is done")
 
 
-def test_a_source_is_deleted_by_typing_its_name(page, live_server):
+def test_a_source_is_deleted_by_typing_its_name(page, live_server, home):
     """The dialog counts what goes; a wrong name stops at the field; the row goes when the erasure ends."""
-    sign_in(page, live_server)
-    url = add_source(page, live_server)
+    page.goto(home + "/settings")
+    url = page.input_value("#webhook-url")
     call(url, {"type": "identify", "userId": "u1"})
-    page.goto(page.url.replace("/connect", "/settings"))
+    page.reload()
     page.get_by_role("link", name="Delete This Source").click()
     dialog = page.get_by_role("dialog", name="Delete “Website”?")
     expect(dialog).to_contain_text("1 event is erased")
