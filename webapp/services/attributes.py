@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, false, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, false, func, select, union_all
 from sqlalchemy.orm import Session
 
 from webapp.database import writing
@@ -19,6 +20,7 @@ MODELS: dict[str, Any] = {"customer": Customer, "contact": Contact}
 EXAMPLES = 3
 _BITS = {name: 1 << place for place, name in enumerate(TYPES)}
 _LONGEST_EXAMPLE = 60
+_UNWANTED = CustomAttribute.hidden | CustomAttribute.ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,7 @@ def offered(connection: Connection, entity: str, source_id: int | None = None) -
         entity: `customer` or `contact`.
         source_id: only keys that this source told. The type is the account's all the same.
     """
-    unwanted = CustomAttribute.hidden | CustomAttribute.ignored
-    return _known(connection, entity, source_id, unwanted)
+    return _known(connection, entity, source_id, _UNWANTED)
 
 
 def exported(connection: Connection, entity: str, source_id: int | None = None) -> list[Known]:
@@ -127,15 +128,23 @@ def indexed(connection: Connection, entity: str) -> set[tuple[str, str | None]]:
 
 
 def _known(connection: Connection, entity: str, source_id: int | None, unwanted: Any) -> list[Known]:
+    asked = _asking(entity, source_id is not None, unwanted)
+    rows = connection.execute(asked, {} if source_id is None else {"of_source": source_id}).all()
+    return sorted((Known(row[0], type_of(sum(row[1:]))) for row in rows), key=lambda known: known.key)
+
+
+@cache
+def _asking(entity: str, of_source: bool, unwanted: Any) -> Select[*tuple[Any, ...]]:
+    """The statement of `_known`. Every page of a table asks it, and to put it together takes far longer."""
     sighting = AttributeSighting
     bits = [func.max(sighting.types.op("&")(bit)).label(name) for name, bit in _BITS.items()]
     left_out = select(CustomAttribute.key).where(CustomAttribute.entity == entity, unwanted)
     query = select(sighting.key, *bits).join(Source, Source.id == sighting.source_id)
     query = query.where(_current(entity), ~sighting.over_limit, sighting.key.not_in(left_out))
-    if source_id is not None:
-        query = query.having(func.max(case((sighting.source_id == source_id, 1), else_=0)) == 1)
-    rows = connection.execute(query.group_by(sighting.key).order_by(sighting.key)).all()
-    return sorted((Known(row[0], type_of(sum(row[1:]))) for row in rows), key=lambda known: known.key)
+    if of_source:
+        told = case((sighting.source_id == bindparam("of_source"), 1), else_=0)
+        query = query.having(func.max(told) == 1)
+    return query.group_by(sighting.key).order_by(sighting.key)
 
 
 def _current(entity: str) -> ColumnElement[bool]:

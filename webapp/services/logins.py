@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from webapp.database import begin
@@ -15,6 +15,12 @@ from webapp.services import accounts, audit, passwords, tokens
 MICROS_PER_DAY = 86_400 * 1_000_000
 # How old `last_seen_at` may grow before a request writes it anew.
 TOUCH_AFTER = 3600 * 1_000_000
+# Asked by every request, and put together once.
+_OF_TOKEN = (
+    select(User.id, Login.id, User.email, User.name, User.role, Login.confirmed_at, Login.last_seen_at)
+    .join(User, User.id == Login.user_id)
+    .where(Login.token_digest == bindparam("digest"), Login.last_seen_at > bindparam("since"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +58,9 @@ def find(engine: Engine, token: str, days: int) -> SignedIn | None:
     Returns:
         None when there is no such session, or none any more.
     """
-    query = (
-        select(
-            User.id,
-            Login.id,
-            User.email,
-            User.name,
-            User.role,
-            Login.confirmed_at,
-            Login.last_seen_at,
-        )
-        .join(User, User.id == Login.user_id)
-        .where(
-            Login.token_digest == tokens.digest(token),
-            Login.last_seen_at > now() - days * MICROS_PER_DAY,
-        )
-    )
+    since = now() - days * MICROS_PER_DAY
     with engine.connect() as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(_OF_TOKEN, {"digest": tokens.digest(token), "since": since}).first()
     return SignedIn(*row) if row else None
 
 
