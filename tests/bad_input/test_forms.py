@@ -68,13 +68,16 @@ class World:
 def world(account: Any) -> World:
     """See `World`."""
     client, inside, outside = account
-    pages = list(dict.fromkeys((*addresses(client, (*inside, *outside)).values(), *inside)))
+    seen: dict[str, str] = {}
+    pages = list(dict.fromkeys((*addresses(client, (*inside, *outside), seen).values(), *inside)))
     found = {}
-    for path in pages:
+    for path in (each for each in pages if each not in seen):
         answer = client.get(path, follow_redirects=True)
         if answer.mimetype == "text/html":
-            for form in read(client, answer.text):
-                found.setdefault((form.rule, frozenset(form.fields)), form)
+            seen[path] = answer.text
+    for path in (each for each in pages if each in seen):
+        for form in read(client, seen[path]):
+            found.setdefault((form.rule, frozenset(form.fields)), form)
     known = (*inside, client.get("/automations").text, client.get("/contacts").text)
     blanks = (blank(rule, known) for rule in PAGES["forms"])
     forms = sorted([*found.values(), *blanks], key=lambda form: bool(ENDS.search(form.rule)))

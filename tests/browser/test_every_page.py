@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 from sqlalchemy import select
 from werkzeug.exceptions import MethodNotAllowed
 
@@ -35,6 +35,7 @@ STATES = (
     "/attributes?of=contact",
     "/no-such-page",
 )
+LINKS = SoupStrainer(["a", "form"])  # a tree of the whole page takes far longer
 BILLING = "external id,name,email\nb9,Gamma,gamma@example.com\n,Nobody,no address\n"
 
 
@@ -85,8 +86,14 @@ def account(paying, settings):  # noqa: F811
     return client, inside, outside
 
 
-def addresses(client, known):
-    """An address of each page, by its rule: those that are known, and what their links lead to."""
+def addresses(client, known, pages=None):
+    """An address of each page, by its rule: those that are known, and what their links lead to.
+
+    Args:
+        client: somebody's browser.
+        known: addresses that no link may lead to.
+        pages: takes the text of each page that was looked at, by its address.
+    """
     router = client.application.url_map.bind("")
     found, waiting = {}, ["/", *known]
     for path in waiting:
@@ -100,8 +107,12 @@ def addresses(client, known):
         answer = client.get(path, follow_redirects=True)
         assert answer.status_code == 200, path
         if answer.mimetype == "text/html":
-            links = BeautifulSoup(answer.text, "html.parser").select("a[href^='/'], [action^='/']")
-            waiting += [link.get("href") or link["action"] for link in links]
+            links = BeautifulSoup(answer.text, "html.parser", parse_only=LINKS)
+            waiting += [
+                link.get("href") or link["action"] for link in links.select("a[href^='/'], [action^='/']")
+            ]
+            if pages is not None:
+                pages[path] = answer.text
     return {rule: path for rule, path in found.items() if not NO_PAGE.search(rule)}
 
 
