@@ -17,6 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from webapp import checkpoints
 from webapp.config import Settings
 from webapp.turns import Place
 
@@ -108,7 +109,19 @@ def engine_options(settings: Settings, mapped: bool = False) -> dict[str, Any]:
 
 def make_engine(settings: Settings) -> Engine:
     """An engine of its own, for the webhook, the jobs and the tests."""
-    return create_engine(settings.database_url, **engine_options(settings))
+    engine = create_engine(settings.database_url, **engine_options(settings))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _leave_checkpoints)
+    return engine
+
+
+def _leave_checkpoints(connection: sqlite3.Connection, _record: Any) -> None:
+    checkpoints.leave_to_a_thread(connection)
+
+
+def _committed(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        checkpoints.look(str(engine.url.database))
 
 
 def is_away(error: Exception) -> bool:
@@ -136,6 +149,7 @@ def begin(engine: Engine) -> Iterator[Connection]:
     """One write transaction: committed at the end of the block, rolled back when it raises."""
     with writing(), engine.begin() as connection:
         yield connection
+    _committed(engine)
 
 
 class Line:
@@ -162,6 +176,7 @@ class Line:
             connection.close()
             raise
         self._kept, self._used_at = connection, time.monotonic()
+        _committed(self._engine)
 
     def hang_up(self) -> None:
         """Give the connection back."""
