@@ -185,7 +185,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
     """An engine on the test's database."""
     made = make_engine(settings)
     yield made
-    economy.tending_ended()
+    economy.threads_ended()
     made.dispose()
 
 

@@ -41,7 +41,8 @@ class Files:
     def copy(self, original: str, folder: Path) -> str:
         """See `Kind`."""
         with closing(sqlite3.connect(original)) as connection:  # what stands beside the file goes into it
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert not busy
         return str(shutil.copy(original, folder / "tributary.db"))
 
     def url(self, name: str) -> str:
@@ -122,6 +123,6 @@ class Originals:
         settings = self._settings(self.kind.url(name), folder / "data")
         engine = make_engine(settings)
         remembered = fill(engine, settings)
-        economy.tending_ended()
+        economy.threads_ended()
         engine.dispose()
         return name, remembered

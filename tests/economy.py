@@ -26,6 +26,7 @@ from sqlalchemy.util import LRUCache
 from jobs.tending import TENDING
 from webapp import routes
 from webapp.app import Dashboard
+from webapp.checkpoints import CHECKPOINT
 from webapp.services import passwords
 
 MEMORY = Path("/dev/shm")
@@ -175,8 +176,8 @@ def connections_closed() -> Iterator[None]:
             _used.discard(engine)
 
 
-def tending_ended() -> None:
-    """Wait for what a sweeper has begun in a thread of its own, which may only now be about to connect."""
+def threads_ended() -> None:
+    """Wait for what goes on in a thread of its own, which may only now be about to connect."""
     for thread in threading.enumerate():
-        if thread.name == TENDING:
+        if thread.name in (TENDING, CHECKPOINT):
             thread.join()

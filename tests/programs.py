@@ -96,4 +96,8 @@ def _run(command: list[str], environment: dict[str, str], log: Path) -> None:
         arming.set_clock()
     set_start_method("fork", force=True)  # which is what Granian finds where nobody chose another
     sys.argv = command.copy()
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    except Exception:  # which multiprocessing would print, and not whom the program has it printed by
+        sys.excepthook(*sys.exc_info())
+        raise SystemExit(1) from None

@@ -30,6 +30,8 @@ PAGES = 1000
 """Of the log that are not in the file yet, from which on a thread brings them there."""
 MOST_PAGES = 16 * PAGES
 """Of the log, from which on who commits does."""
+CHECKPOINT = "checkpoint"
+"""The name of a thread that takes one."""
 _HEAD = struct.Struct(">8xI4x8s8x")  # length of a page; the log's two numbers
 _PAGE = struct.Struct(">8x8s8x")  # the same two numbers, before each page
 
@@ -76,7 +78,7 @@ def look(database: str) -> None:
         if not is_idle(database):
             return
         known.worker = os.getpid()
-    threading.Thread(target=_take, args=(database, known, numbers), name="checkpoint", daemon=True).start()
+    threading.Thread(target=_take, args=(database, known, numbers), name=CHECKPOINT, daemon=True).start()
 
 
 def is_idle(database: str) -> bool:
