@@ -21,7 +21,7 @@ from webapp.models import Customer
 
 # Committing and folding are shown on both elsewhere; here it is lines.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BACKLOG = 20_000
+BACKLOG = 60_000
 """Events of a noisy source that wait, of which a worker folds some thousand a second."""
 
 
