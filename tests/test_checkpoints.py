@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -99,3 +100,19 @@ def test_where_no_checkpoint_can_be_taken_writing_goes_on(engine: Engine, path: 
     until(lambda: path.stat().st_size > 4 * checkpoints.PAGES * PAGE, "the file holds what was written", 10)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM papers").scalar() == 5 * checkpoints.PAGES
+
+
+def test_a_commit_is_one_where_no_thread_can_be_started(
+    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who committed must not be told that it failed: a call would be stored twice."""
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", no_more_threads)
+        write(engine, 2 * checkpoints.PAGES)
+    before = path.stat().st_size
+    write(engine, 100)
+    until(lambda: path.stat().st_size > before + checkpoints.PAGES * PAGE, "the next one takes it", 10)
+
+
+def no_more_threads(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

@@ -63,22 +63,31 @@ def leave_to_a_thread(connection: sqlite3.Connection) -> None:
 
 
 def look(database: str) -> None:
-    """Have a thread bring the log into the file where it is long; returns at once.
+    """Have a thread bring the log into the file where it is long; returns at once, and never fails.
 
     Args:
         database: path of the file.
     """
     known = _known.setdefault(database, _Known())
-    if not is_idle(database):
-        return
-    numbers = _numbers(database, known)
-    if numbers is None:
-        return
+    try:
+        numbers = _numbers(database, known) if is_idle(database) else None
+        if numbers is not None and _begun(known):
+            _thread(database, known, numbers).start()
+    except (OSError, RuntimeError) as error:  # what was committed is; the next look tries again
+        known.worker = 0
+        log.warning("checkpoint.not_begun", error=type(error).__name__)
+
+
+def _begun(known: _Known) -> bool:
+    """Whether it is the caller who takes the next checkpoint."""
     with _changed:
-        if not is_idle(database):
-            return
+        is_ours = known.worker != os.getpid()
         known.worker = os.getpid()
-    threading.Thread(target=_take, args=(database, known, numbers), name=CHECKPOINT, daemon=True).start()
+    return is_ours
+
+
+def _thread(database: str, known: _Known, numbers: bytes) -> threading.Thread:
+    return threading.Thread(target=_take, args=(database, known, numbers), name=CHECKPOINT, daemon=True)
 
 
 def is_idle(database: str) -> bool:
@@ -111,7 +120,7 @@ def _numbers(database: str, known: _Known) -> bytes | None:
     """The numbers of the log, if it is long enough for a checkpoint and not too long."""
     try:
         file = os.open(f"{database}-wal", os.O_RDONLY)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         head = os.pread(file, _HEAD.size, 0)
