@@ -70,24 +70,27 @@ def look(database: str) -> None:
     """
     known = _known.setdefault(database, _Known())
     try:
-        numbers = _numbers(database, known) if is_idle(database) else None
-        if numbers is not None and _begun(known):
-            _thread(database, known, numbers).start()
+        if is_idle(database) and (numbers := _numbers(database, known)) and _is_ours(known):
+            _begin(database, known, numbers)
     except (OSError, RuntimeError) as error:  # what was committed is; the next look tries again
-        known.worker = 0
         log.warning("checkpoint.not_begun", error=type(error).__name__)
 
 
-def _begun(known: _Known) -> bool:
-    """Whether it is the caller who takes the next checkpoint."""
+def _is_ours(known: _Known) -> bool:
+    """Whether it is the caller who takes the next checkpoint, of several that come to it at once."""
     with _changed:
-        is_ours = known.worker != os.getpid()
+        is_first = known.worker != os.getpid()
         known.worker = os.getpid()
-    return is_ours
+    return is_first
 
 
-def _thread(database: str, known: _Known, numbers: bytes) -> threading.Thread:
-    return threading.Thread(target=_take, args=(database, known, numbers), name=CHECKPOINT, daemon=True)
+def _begin(database: str, known: _Known, numbers: bytes) -> None:
+    thread = threading.Thread(target=_take, args=(database, known, numbers), name=CHECKPOINT, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        known.worker = 0
+        raise
 
 
 def is_idle(database: str) -> bool:

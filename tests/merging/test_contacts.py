@@ -44,12 +44,6 @@ def filling() -> Fill:
     return acme
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `acme`."""
-    return World(engine, settings, remembered)
-
-
 def shown(world: World) -> list[tuple[str | None, ...]]:
     """The contacts that are shown: user id, e-mail, title."""
     with world.engine.connect() as connection:

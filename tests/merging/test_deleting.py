@@ -41,12 +41,6 @@ def filling() -> Fill:
     return told_thrice
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `told_thrice`."""
-    return World(engine, settings, remembered)
-
-
 def customers(world: World) -> list[Any]:
     with world.engine.connect() as connection:
         return list(connection.execute(select(Customer.__table__).order_by(Customer.id)).all())

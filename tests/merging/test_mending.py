@@ -36,12 +36,6 @@ def filling() -> Fill:
     return acme
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `acme`."""
-    return World(engine, settings, remembered)
-
-
 def found(engine: Engine) -> dict[str, Finding]:
     """What doctor finds in customers and contacts, by what it looked at; the worst of each."""
     checks = (records.customers, records.contacts, records.decisions)

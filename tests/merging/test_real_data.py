@@ -73,12 +73,6 @@ def filling() -> Fill:
     return both_sources
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `both_sources`."""
-    return World(engine, settings, remembered)
-
-
 def contact_uuids(world: World, source: str) -> set[str]:
     with world.engine.connect() as connection:
         query = select(Contact.uuid).where(Contact.source_id == world.sources[source])

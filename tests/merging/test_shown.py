@@ -37,12 +37,6 @@ def filling() -> Fill:
     return acme
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `acme`."""
-    return World(engine, settings, remembered)
-
-
 def names(world: World) -> dict[str, str]:
     """The names of the sources."""
     with world.engine.connect() as connection:

@@ -30,12 +30,6 @@ def filling() -> Fill:
     return three_companies
 
 
-@pytest.fixture
-def world(remembered: Remembered, engine: Engine, settings: Settings) -> World:
-    """See `three_companies`."""
-    return World(engine, settings, remembered)
-
-
 def group(at: int, name: str, **traits: Any) -> dict[str, Any]:
     """What is said of a company."""
     said = {"type": "group", "userId": "u9", "groupId": name, "timestamp": at}
