@@ -36,6 +36,8 @@ BUSY_TIMEOUT = 10_000
 _ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58")
 _ONLY_READS = "25006"
 
+# Statements that a SQLite connection of a worker keeps prepared: some have a size for each number of rows.
+_STATEMENTS = 500
 # Bytes of the file that a `Mapped` connection maps; SQLite takes as much of it as it was built for, 2 GiB.
 _MAPPED = 1 << 40
 
@@ -87,7 +89,7 @@ def engine_options(settings: Settings, mapped: bool = False) -> dict[str, Any]:
         "hide_parameters": True,  # errors are logged, and what people told must not be
     }
     if settings.database_url.startswith("sqlite"):
-        options |= {"connect_args": {"factory": Mapped}} if mapped else {}
+        options |= {"connect_args": {"factory": Mapped} if mapped else {"cached_statements": _STATEMENTS}}
     else:
         options |= {
             "pool_pre_ping": True,

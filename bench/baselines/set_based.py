@@ -12,6 +12,7 @@ import pickle
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from webapp.models import (
 )
 
 CHUNK = 5000
+AT_ONCE = 64
+"""Rows of a statement of SQLite, which takes half as long as one for each row."""
 OUTCOME = ("id", "state", "type", "message_id", "occurred_at", "subject", "company", "reason", "warnings")
 PLACED = (Customer, DataSourceCustomer, Contact)
 PROJECTED = (AttributeSighting, PathSighting, Company, Identifier, Person, *PLACED, Event)
@@ -78,8 +81,11 @@ def _sqlite(raw: sqlite3.Connection, table: str, names: tuple[str, ...], rows: l
         changed = ", ".join(f"{name} = ?" for name in names[1:])
         raw.executemany(f"UPDATE events SET {changed} WHERE id = ?", [(*row[1:], row[0]) for row in rows])
         return
-    marks = ", ".join("?" * len(names))
-    raw.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) {_conflict(names)}", rows)
+    for begin in range(0, len(rows), AT_ONCE):
+        some = rows[begin : begin + AT_ONCE]
+        marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(some))
+        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks} {_conflict(names)}"
+        raw.execute(statement, tuple(chain.from_iterable(some)))
 
 
 def _postgresql(raw: Any, table: str, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -3,10 +3,13 @@
 import pytest
 from sqlalchemy import text
 
+from tests import factories
 from tests.projection import support
+from tests.projection.test_changed_rows import write
 from tests.projection.test_resync import ask, work
 from webapp.database import begin
 from webapp.services import trigrams
+from webapp.services.rows import AT_ONCE
 
 LETTER = "\N{ETHIOPIC SYLLABLE SEE}"  # a letter that nothing else has, so that its bytes tell
 
@@ -70,6 +73,25 @@ def test_the_index_forgets_a_deleted_source(engine, settings, tmp_path, monkeypa
     for file in tmp_path.glob("tributary.db*"):
         assert LETTER.encode() not in file.read_bytes(), file.name
     _checked(engine)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_written_together_is_one_part_of_the_index(engine):
+    """Each part has to be merged with others later on, which takes longer than to write it."""
+    with begin(engine) as connection:
+        source_id = factories.source(connection)
+        rows = [factories.customer_row(source_id, f"c{n}", search=f"\n\nname {n}") for n in range(AT_ONCE)]
+        write(connection, rows)
+    assert _parts(engine) == 1
+    with begin(engine) as connection:
+        write(connection, [row | {"search": f"{row['search']} again"} for row in rows])
+    assert _parts(engine) == 2
+    _checked(engine)
+
+
+def _parts(engine):
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(DISTINCT segid) FROM customers_fts_idx"))
 
 
 def test_a_query_asks_for_trigrams_and_quotes_what_would_be_its_own_words():

@@ -11,32 +11,33 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
-    JSON,
     Connection,
     LargeBinary,
     Row,
     Select,
     Table,
     Text,
-    TextClause,
     any_,
     bindparam,
     delete,
     func,
     select,
-    text,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NULLTYPE
 
 from webapp.database import json_dumps
+from webapp.services import row_statements
 from webapp.services.arrays import Packed, pack
 
 CHUNK = 2048
 """Values that one statement looks for."""
 PART = 1000
 """Rows that PostgreSQL is given to write at once."""
+AT_ONCE = 64
+"""Rows that SQLite is given to write at once."""
+SEARCHED = "search"
+"""The column that triggers of SQLite have their trigram tables follow."""
 Item = TypeVar("Item")
 _WANTED: Any = bindparam("wanted", type_=NULLTYPE)
 _KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, str], Any]] = WeakKeyDictionary()
@@ -139,8 +140,23 @@ def upsert(
     columns = tuple(ordered[0])
     if moment is not None:
         ordered = _update_changed(connection, model, ordered, key[0], (*keep, moment), moment)
-    if ordered:
-        connection.exec_driver_sql(_upsert(model, columns, key, keep), _as_tuples(model, columns, ordered))
+    for some in parts_of(_as_tuples(model, columns, ordered) if ordered else ()):
+        statement = row_statements.upsert(model, columns, key, keep, len(some))
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+def parts_of(rows: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Rows for one statement of SQLite each, in few sizes, so that it knows the statements again.
+
+    Whenever another statement begins, FTS5 writes the trigrams it has of the last one to its index, as a part
+    of its own. With a statement for each row these parts, and merging them, took longer than the row with all
+    its other indexes.
+    """
+    begin = 0
+    while begin < len(rows):
+        count = min(AT_ONCE, 1 << ((len(rows) - begin).bit_length() - 1))
+        yield rows[begin : begin + count]
+        begin += count
 
 
 def _upsert_in_parts(
@@ -157,7 +173,7 @@ def _upsert_in_parts(
     if first is None:
         return
     columns = tuple(first[0])
-    statement = _upsert_arrays(model, columns, key, keep, moment)
+    statement = row_statements.upsert_arrays(model, columns, key, keep, moment)
     packed = (_as_arrays(model, columns, part) for part in chain((first,), parts))
     for told in packed if len(first) < PART else ahead(packed):
         connection.execute(statement, told)
@@ -182,7 +198,7 @@ def _update_changed(
 ) -> list[dict[str, Any]]:
     """Update those rows that are there already, where they differ; the rows that are not there."""
     table: Table = model.__table__
-    documents = _documents(model)
+    documents = row_statements.documents(model)
     compared = tuple(name for name in rows[0] if name != key and name not in keep)
     query, column = _compared(model, key, compared), table.c[key]
     known: dict[str, Sequence[Any]] = {
@@ -200,8 +216,7 @@ def _update_changed(
         if differ:
             changed.setdefault((*differ, moment), []).append(row)
     for names, some in changed.items():
-        values = _as_tuples(model, (*names, key), some)
-        connection.exec_driver_sql(_update(model, names, key), values)
+        _update_rows(connection, model, names, key, some)
     return new
 
 
@@ -209,53 +224,14 @@ def _update_changed(
 def _compared(model: Any, key: str, names: tuple[str, ...]) -> Select[Any]:
     """The columns of a key, and those of some names; documents as text: to Python `true` and 1 are the same,
     and they are not."""
-    columns, documents = model.__table__.c, _documents(model)
+    columns, documents = model.__table__.c, row_statements.documents(model)
     told = [type_coerce(columns[name], Text) if name in documents else columns[name] for name in names]
     return select(columns[key], *told)
-
-
-@cache
-def _documents(model: Any) -> frozenset[str]:
-    """The names of the columns that hold JSON."""
-    return frozenset(c.name for c in model.__table__.c if isinstance(c.type, JSON))
 
 
 def _as_text(document: Any) -> str | None:
     """A JSON column as SQLite holds it."""
     return None if document is None else json_dumps(document)
-
-
-@lru_cache(maxsize=256)
-def _upsert(model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...]) -> str:
-    """SQLite's statement for one row. The driver gets it as it is: layers above it cost more than the row."""
-    changed = ", ".join(f'"{c}" = excluded."{c}"' for c in columns if c not in key and c not in keep)
-    return (
-        f"INSERT INTO {model.__table__.name} ({_listed(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
-        f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {changed}"
-    )
-
-
-@lru_cache(maxsize=256)
-def _upsert_arrays(
-    model: Any, columns: tuple[str, ...], key: tuple[str, ...], keep: tuple[str, ...], moment: str | None
-) -> TextClause:
-    """PostgreSQL's statement for all rows at once: an array a column, several times as fast as a row each.
-
-    A row that is as it should be is left alone: writing it again would write all its indexes again.
-    """
-    table: Table = model.__table__
-    changed = [c for c in columns if c not in key and c not in keep]
-    compared = [c for c in changed if c != moment]
-    documents = _documents(model)
-    before, after = (
-        ", ".join(f"{of}.{c}::text" if c in documents else f"{of}.{c}" for c in compared)
-        for of in (table.name, "excluded")
-    )
-    return text(
-        f"INSERT INTO {table.name} ({_listed(columns)}) SELECT * FROM {_unnested(model, columns)} "  # noqa: S608
-        f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in changed)} "
-        f"WHERE ({before}) IS DISTINCT FROM ({after})".replace("::", r"\:\:")
-    )
 
 
 def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, Any]]) -> None:
@@ -264,31 +240,23 @@ def update_by_id(connection: Connection, model: Any, rows: Sequence[dict[str, An
         return
     if connection.dialect.name == "postgresql":
         columns = tuple(rows[0])
-        connection.execute(_update_arrays(model, columns), _as_arrays(model, columns, rows))
+        connection.execute(row_statements.update_arrays(model, columns), _as_arrays(model, columns, rows))
         return
     names = tuple(name for name in rows[0] if name != "id")
-    connection.exec_driver_sql(_update(model, names, "id"), _as_tuples(model, (*names, "id"), rows))
+    _update_rows(connection, model, names, "id", rows)
 
 
-@lru_cache(maxsize=256)
-def _update(model: Any, names: tuple[str, ...], key: str) -> str:
-    changed = ", ".join(f'"{name}" = ?' for name in names)
-    return f'UPDATE {model.__table__.name} SET {changed} WHERE "{key}" = ?'  # noqa: S608
-
-
-@lru_cache(maxsize=256)
-def _update_arrays(model: Any, columns: tuple[str, ...]) -> TextClause:
-    name = model.__table__.name
-    changed = ", ".join(f"{c} = told.{c}" for c in columns if c != "id")
-    return text(
-        f"UPDATE {name} SET {changed} FROM {_unnested(model, columns)} AS told ({', '.join(columns)}) "  # noqa: S608
-        f"WHERE {name}.id = told.id"
-    )
-
-
-def _unnested(model: Any, columns: tuple[str, ...]) -> str:
-    types = (model.__table__.c[name].type.compile(postgresql.dialect()) for name in columns)
-    return f"unnest({', '.join(f'CAST(:{c} AS {t}[])' for c, t in zip(columns, types, strict=True))})"
+def _update_rows(
+    connection: Connection, model: Any, names: tuple[str, ...], key: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Update rows of SQLite by a key; many at once where the search has to follow (see `parts_of`)."""
+    values = _as_tuples(model, (*names, key), rows)
+    if SEARCHED not in names:
+        connection.exec_driver_sql(row_statements.update(model, names, key), values)
+        return
+    for some in parts_of(values):
+        statement = row_statements.update_many(model, names, key, len(some))
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 
 def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> dict[str, Packed]:
@@ -298,13 +266,9 @@ def _as_arrays(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, An
 
 def _as_tuples(model: Any, columns: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
     values = list(map(itemgetter(*columns), rows))
-    for n in (n for n, name in enumerate(columns) if name in _documents(model)):
+    for n in (n for n, name in enumerate(columns) if name in row_statements.documents(model)):
         values = [(*v[:n], _as_text(v[n]), *v[n + 1 :]) for v in values]
     return values
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def delete_in(connection: Connection, model: Any, column: Any, values: Iterable[Any]) -> int:
