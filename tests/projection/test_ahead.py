@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from tests.projection import support
 from webapp.config import Settings
 from webapp.models import Event
-from webapp.services import ahead, pacing, projection
+from webapp.services import ahead, pacing, pending, projection
 from webapp.services.momentum import Momentum
 
 WAITING = 120
@@ -136,3 +136,42 @@ def test_what_is_read_ahead_heeds_the_limit_of_custom_attributes(
         warnings = list(connection.scalars(select(Event.warnings).where(Event.source_id == source)))
     assert warnings == [[["over_limit", "seats"]]] * WAITING
     assert all(list(contact["custom"]) == ["plan"] for contact in support.tables(engine, source)[1])
+
+
+def test_batches_that_were_asked_for_are_not_taken_once_others_want_to_write(
+    engine: Engine, settings: Settings, readers: list[Any]
+) -> None:
+    """They are as large as batches were then; who waits now would wait for the whole of each."""
+    source = support.make_source(engine)
+    support.receive(engine, source, _events())
+    with engine.connect() as connection:
+        row = projection.lock(connection, source)
+        assert row is not None
+        events = pending.first(connection, source, 100)
+        asked = ahead.Asked(source, events, row.applied_mapping)
+        assert ahead.is_next(connection, row, asked, 100)
+        assert ahead.is_next(connection, row, asked, 50)
+        assert not ahead.is_next(connection, row, asked, 20)
+
+
+def test_one_source_does_not_take_what_was_read_for_another(
+    engine: Engine, settings: Settings, readers: list[Any]
+) -> None:
+    """A small batch of one leaves what is read for the other alone; a large one has the reader for itself."""
+    noisy, quiet, large = (support.make_source(engine) for _ in range(3))
+    for source in (noisy, large):
+        support.receive(engine, source, _events())
+    support.receive(engine, quiet, _events()[:3])
+    with Momentum() as momentum:
+        projection.drain(engine, noisy, settings=settings, stop=_after(2), momentum=momentum)
+        projection.drain(engine, quiet, settings=settings, momentum=momentum)
+        asked = momentum.ahead.answer(noisy)
+        assert asked is not None
+        assert asked.source_id == noisy
+        projection.drain(engine, noisy, settings=settings, stop=_after(1), momentum=momentum)
+        projection.drain(engine, large, settings=settings, stop=_after(1), momentum=momentum)
+        assert momentum.ahead.answer(noisy) is None
+        for source in (noisy, large):
+            projection.drain(engine, source, settings=settings, momentum=momentum)
+    assert len(readers) == 1
+    assert _rows(engine, noisy) == _rows(engine, large)

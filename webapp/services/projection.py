@@ -7,7 +7,7 @@ in another order than their ids are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from webapp.models import (
 )
 from webapp.models.event import APPLIED, IGNORED, PARKED
 from webapp.services import locks, path_counts, pending, repeats, sightings
-from webapp.services.ahead import WORTH, Ahead, Asked
+from webapp.services.ahead import WORTH, Ahead, Asked, is_next
 from webapp.services.folding import Folded, fold_into, join
 from webapp.services.growing import look_at_unseen
 from webapp.services.momentum import Momentum
@@ -113,7 +113,7 @@ def _batch(
     engine: Engine, source_id: int, settings: Settings, batch: Batch, drained: Drained, ahead: Ahead
 ) -> int:
     """One transaction; how many events it took."""
-    asked = ahead.answer()
+    asked = ahead.answer(source_id)
     try:
         with begin(engine) as connection:
             batch.begun(connection.info.get(CROWDED, False))
@@ -121,9 +121,10 @@ def _batch(
             if source is None or source.pause:
                 return 0
             reach("drain.after_claim")
-            if asked is not None and not _is_next(connection, source, asked):
-                asked = None
             size = batch.size
+            if asked is not None and not is_next(connection, source, asked, size):
+                ahead.forget()
+                asked = None
             if asked is None:
                 events: Sequence[Any] = pending.first(connection, source_id, size)
             else:
@@ -131,8 +132,7 @@ def _batch(
                 batch.size = len(events)
             batch.worked = len(events)
             if batch.worked >= WORTH:
-                following = pending.first(connection, source_id, size, after=events[-1].id)
-                ahead.ask(source_id, following, source.applied_mapping)
+                ahead.ask_behind(connection, source, events[-1].id, size)
             folded = project(connection, source, events, settings, drained, asked)
             batch.stored = folded.stored if folded is not None else 0
             if batch.worked >= MANY:
@@ -209,12 +209,6 @@ def lock(connection: Connection, source_id: int) -> Row[Any] | None:
     return row if row is not None and row.state == "active" else None
 
 
-def _is_next(connection: Connection, source: Row[Any], asked: Asked) -> bool:
-    """Whether the events that were read ahead are those that wait first, and by whose mapping they go."""
-    same = asked.mapping == source.applied_mapping
-    return same and pending.are_first(connection, source.id, asked.events)
-
-
 def project(
     connection: Connection,
     source: Row[Any],
@@ -241,8 +235,7 @@ def project(
         events = [event for event in events if event.id not in gone]
     if answer and answer[0].repeats != gone:  # what was read ahead knows lately's repeats, not all of them
         answer = None
-    sent = [(event.id, event.received_at, event.body, digests[event.id]) for event in events]
-    said = _said(connection, source, sent, settings, answer)
+    said = _said(connection, source, _sent(events, digests), settings, answer)
     folded = _join_and_place(connection, source, said)
     _fold_again(connection, source, events, settings)
     write_outcomes(connection, said.outcomes)
@@ -260,12 +253,12 @@ def project(
 def _said(
     connection: Connection,
     source: Row[Any],
-    events: Sequence[Sent],
+    sent: Iterable[Sent],
     settings: Settings,
     answer: tuple[Heard, Said] | None,
 ) -> Said:
     """What some events come to, without custom attributes over the limit; which were told is noted."""
-    rules = mapping.of(source.applied_mapping)
+    rules, events = mapping.of(source.applied_mapping), [] if answer else [*sent]
     heard, said = answer or (hear(events, rules), None)
     for event_id, error in heard.broken:
         log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
@@ -274,7 +267,12 @@ def _said(
     over = sightings.note(connection, source.id, source.generation, heard.attributes, limit)
     if said is None:
         return say(heard, over)
-    return said if not over else say(hear(events, rules), over)
+    return said if not over else say(hear([*sent], rules), over)
+
+
+def _sent(events: Sequence[Row[Any]], digests: Mapping[int, bytes | None]) -> Iterator[Sent]:
+    """Events as a domain reads them; made when somebody does."""
+    return ((event.id, event.received_at, event.body, digests[event.id]) for event in events)
 
 
 def _digests(events: Sequence[Row[Any]]) -> dict[int, bytes | None]:

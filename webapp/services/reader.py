@@ -6,7 +6,6 @@ asked nothing for so many seconds.
 
 from __future__ import annotations
 
-import pickle
 import signal
 import socket
 import sys
@@ -17,6 +16,8 @@ from typing import Any
 from webapp.domain import mapping
 from webapp.domain.batch import Heard, Said, Sent, hear_and_say
 from webapp.domain.lately import Lately
+from webapp.services.handing import hand, take
+from webapp.services.pacing import collecting_later
 
 
 def main(descriptor: int, idle: float) -> None:
@@ -24,21 +25,16 @@ def main(descriptor: int, idle: float) -> None:
 
     Args:
         descriptor: of a socket, over which batches and answers go.
-        idle: seconds for which it waits to be asked; an answer waits until it is fetched.
+        idle: seconds for which it waits to be asked.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; who asks has heard it too
     lately = Lately()
-    with (
-        suppress(EOFError, OSError),
-        socket.socket(fileno=descriptor) as asker,
-        asker.makefile("rwb") as line,
-    ):
+    with suppress(EOFError, OSError), socket.socket(fileno=descriptor) as asker:
+        asker.settimeout(idle)
         while True:
-            asker.settimeout(idle)
-            question = pickle.load(line)  # noqa: S301  # of our own parent
-            asker.settimeout(None)
-            pickle.dump(_answer(lately, *question), line, pickle.HIGHEST_PROTOCOL)
-            line.flush()
+            question = take(asker)
+            with collecting_later():
+                hand(asker, _answer(lately, *question))
             del question  # or it would be there beside the next
 
 
