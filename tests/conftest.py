@@ -64,8 +64,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Only what tests make is looked through for garbage, not all that was imported for them."""
+    """Only what tests make is looked through for garbage, not all that was imported for them, and seldom."""
     garbage.settle()
+    economy.look_for_garbage_seldom()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -55,6 +56,14 @@ def keep_compiled_modules() -> None:
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def look_for_garbage_seldom() -> None:
+    """Have Python wait for more of it: the trees of pages are large, full of circles, and no garbage yet.
+
+    A tenth of what reads pages is otherwise spent looking; what is not looked for takes some ten megabytes.
+    """
+    gc.set_threshold(50_000, 20, 10)
 
 
 class Compiled(BytecodeCache):
