@@ -21,6 +21,7 @@ FLOORS = {
     "webapp.logs": 1,
     "webapp.database": 1,
     "webapp.turns": 1,
+    "webapp.sqlite": 1,
     "webapp.checkpoints": 1,
     "webapp.models": 1,
     "webapp.extensions": 2,

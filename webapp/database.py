@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
@@ -19,39 +17,24 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from webapp import checkpoints
 from webapp.config import Settings
-from webapp.turns import Place
+from webapp.sqlite import BUSY_TIMEOUT as BUSY_TIMEOUT
+from webapp.sqlite import CROWDED as CROWDED
+from webapp.sqlite import STATEMENTS, Mapped, Way, is_busy
+from webapp.sqlite import writing as writing
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
-# A transaction that will write says so before it begins (see `writing`): SQLite must take its lock at
-# BEGIN, since a deferred transaction that reads first is turned away, or loses updates, when it writes.
-_will_write: ContextVar[bool] = ContextVar("will_write", default=False)
-
-# Milliseconds that a SQLite connection waits for another writer before it gives up.
-BUSY_TIMEOUT = 10_000
 
 # Classes of PostgreSQL's errors that are about the server: connections, transactions that gave way, a full
 # disk or too many connections, locks, an operator's hand, the machine.
 _ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58")
 _ONLY_READS = "25006"
-
-# Statements that a SQLite connection of a worker keeps prepared: some have a size for each number of rows.
-_STATEMENTS = 500
-# Bytes of the file that a `Mapped` connection maps; SQLite takes as much of it as it was built for, 2 GiB.
-_MAPPED = 1 << 40
-
-CROWDED = "crowded"
-"""In a connection's `info`: whether others were writing, or waiting for it, when its transaction began."""
-_PLACE, _PATIENCE = "place", "patience"
-_PAUSE = 0.001  # seconds between two looks at SQLite's lock
 _KEPT = 1.0  # seconds for which an unused connection counts as alive
 
 
-# For what is no number and no text the driver looks through several attributes that None and bytes have not,
-# which takes five times as long as to bind them. What it is told of before, it takes as it is.
-sqlite3.register_adapter(type(None), cast(Any, {}.get))
-sqlite3.register_adapter(bytes, bytearray)
+class Overtaken(Exception):
+    """Somebody else wrote while a transaction read that was about to write. It wrote nothing: do it again."""
 
 
 class CannotMigrate(Exception):
@@ -68,14 +51,6 @@ def json_loads(text: str | bytes) -> Any:
     return _decoder.decode(text)
 
 
-class Mapped(sqlite3.Connection):
-    """A connection that reads the file where the system keeps it in memory, instead of copies of its pages.
-
-    A search of some ten thousand rows takes half the time: its pages are more than a connection's own cache
-    holds, and that is emptied whenever somebody else wrote.
-    """
-
-
 def engine_options(settings: Settings, mapped: bool = False) -> dict[str, Any]:
     """Arguments of `create_engine` that Flask-SQLAlchemy and `make_engine` share.
 
@@ -89,7 +64,7 @@ def engine_options(settings: Settings, mapped: bool = False) -> dict[str, Any]:
         "hide_parameters": True,  # errors are logged, and what people told must not be
     }
     if settings.database_url.startswith("sqlite"):
-        options |= {"connect_args": {"factory": Mapped} if mapped else {"cached_statements": _STATEMENTS}}
+        options |= {"connect_args": {"factory": Mapped} if mapped else {"cached_statements": STATEMENTS}}
     else:
         options |= {
             "pool_pre_ping": True,
@@ -137,20 +112,32 @@ def is_away(error: Exception) -> bool:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """Inside this block every transaction that begins takes SQLite's write lock at once."""
-    token = _will_write.set(True)
-    try:
-        yield
-    finally:
-        _will_write.reset(token)
-
-
-@contextmanager
 def begin(engine: Engine) -> Iterator[Connection]:
     """One write transaction: committed at the end of the block, rolled back when it raises."""
     with writing(), engine.begin() as connection:
         yield connection
+    _committed(engine)
+
+
+@contextmanager
+def begin_work(engine: Engine, late: bool = False) -> Iterator[Connection]:
+    """One write transaction of work that is done again when the machine stops before it is on the disk.
+
+    On SQLite its commit does not wait for the disk; the next that does brings both there, in their order.
+
+    Args:
+        late: let others write until this first does, which is only possible if none of them did meanwhile.
+
+    Raises:
+        Overtaken: one did.
+    """
+    try:
+        with writing(Way(late, again=True)), engine.begin() as connection:
+            yield connection
+    except OperationalError as error:
+        if late and is_busy(error.orig):
+            raise Overtaken from error
+        raise
     _committed(engine)
 
 
@@ -220,84 +207,6 @@ def _wrapped(connection: Connection, error: Exception, cursor: DBAPICursor) -> B
         connection_invalidated=is_lost,
         dialect=dialect,
     )
-
-
-@event.listens_for(Engine, "connect")
-def _prepare(dbapi_connection: Any, _record: Any) -> None:
-    if not isinstance(dbapi_connection, sqlite3.Connection):
-        return
-    _, _, path = dbapi_connection.execute("PRAGMA database_list").fetchone()
-    if path and os.path.exists(path) and not os.access(path, os.W_OK):
-        # SQLite would open it for reading, for the whole life of the process, whatever comes of the volume.
-        dbapi_connection.close()
-        raise sqlite3.OperationalError("attempt to open a database that can only be read")
-    # The driver's own transaction handling begins too late; `_begin` does it.
-    dbapi_connection.isolation_level = None
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        "secure_delete = ON",
-        f"busy_timeout = {BUSY_TIMEOUT}",
-        "temp_store = MEMORY",
-        "cache_size = -65536",
-    ):
-        dbapi_connection.execute(f"PRAGMA {pragma}")
-    if isinstance(dbapi_connection, Mapped):
-        dbapi_connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
-
-
-@event.listens_for(Engine, "begin")
-def _begin(connection: Connection) -> None:
-    if connection.dialect.name != "sqlite":
-        return
-    if not _will_write.get():
-        connection.exec_driver_sql("BEGIN")
-        return
-    place = connection.info.get(_PLACE)
-    if place is None:
-        place = connection.info[_PLACE] = Place(str(connection.engine.url.database))
-    with place.turn() as others_wait:
-        others_wrote = _take_the_lock(connection)
-    connection.info[CROWDED] = others_wait or others_wrote
-
-
-def _take_the_lock(connection: Connection) -> bool:
-    """Begin as soon as whoever writes has committed, or fail after the connection's patience.
-
-    Left to itself SQLite looks again after 1, 2, 5, 10, 15 ms and so on, up to 100.
-
-    Returns:
-        Whether somebody was writing.
-    """
-    driver: Any = connection.connection.dbapi_connection
-    patience = connection.info.get(_PATIENCE)
-    if patience is None:
-        (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
-        connection.info[_PATIENCE] = patience
-    deadline, is_busy = time.monotonic() + patience / 1000, False
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        while time.monotonic() < deadline:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                return is_busy
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    break
-            is_busy = True
-            time.sleep(_PAUSE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails as everything else does
-        return is_busy
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {patience}")
-
-
-@event.listens_for(Engine, "close")
-def _give_up(_dbapi_connection: Any, record: Any) -> None:
-    place = record.info.pop(_PLACE, None)
-    if place is not None:
-        place.close()
 
 
 @event.listens_for(Engine, "handle_error")

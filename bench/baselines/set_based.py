@@ -81,8 +81,8 @@ def _sqlite(raw: sqlite3.Connection, table: str, names: tuple[str, ...], rows: l
         changed = ", ".join(f"{name} = ?" for name in names[1:])
         raw.executemany(f"UPDATE events SET {changed} WHERE id = ?", [(*row[1:], row[0]) for row in rows])
         return
-    for begin in range(0, len(rows), AT_ONCE):
-        some = rows[begin : begin + AT_ONCE]
+    for first in range(0, len(rows), AT_ONCE):
+        some = rows[first : first + AT_ONCE]
         marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(some))
         statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks} {_conflict(names)}"
         raw.execute(statement, tuple(chain.from_iterable(some)))

@@ -144,8 +144,8 @@ def step(connection: Connection, sync: Any, settings: Settings, limit: int) -> i
         with it.
     """
     if not sync.phase:
-        disconnect_source(connection, sync.source_id)
         total = sum(_count(connection, model, sync.source_id) for model in TABLES)
+        disconnect_source(connection, sync.source_id)
         begun = {"phase": DETACHING, "total": total, "done": 0}
         return _note(connection, sync, 0, **begun)
     if sync.phase == DETACHING:

@@ -27,6 +27,10 @@ SECONDS = {"sqlite": 0.4, "postgresql": 1.0}
 # for a moment after each: who waits has it then, and who comes later goes first all the same (`turns`).
 CROWDED_SECONDS = 0.012
 BREATH = 0.004
+# Of work that can wait longer than events can.
+GENTLE_BREATH = 0.001
+GENTLE_LEAST = 10
+MOST_PASSED = 31  # turns without a try
 REMEMBERED = 3.0  # seconds after which the others count as gone
 
 
@@ -53,7 +57,15 @@ class Batch:
 class Pace:
     """Finds the size of each batch by what the one before took."""
 
-    def __init__(self, dialect: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, dialect: str, sleep: Callable[[float], None] = time.sleep, *, gentle: float = 0.0
+    ) -> None:
+        """Args:
+        dialect: of the database.
+        sleep: how to rest.
+        gentle: seconds of a batch while others want to write, of work that can wait longer than they can.
+        """
+        self._gentle = gentle
         self._seconds = SECONDS[dialect]
         self._sleep = sleep
         self._first = min(FIRST, TRIED) if dialect == "sqlite" else FIRST
@@ -82,13 +94,30 @@ class Pace:
             self._crowded_until = now + REMEMBERED
         crowded = now < self._crowded_until
         taken = max(now - batch.begun_at, 0.001)
-        self._rest = min(taken, BREATH) if crowded else 0.0
-        wanted = CROWDED_SECONDS if crowded else self._seconds
+        self._rest = min(taken, GENTLE_BREATH if self._gentle else BREATH) if crowded else 0.0
+        wanted = (self._gentle or CROWDED_SECONDS) if crowded else self._seconds
         room = MOST_STORED / max(batch.stored, 1)
         times = min(4.0, wanted / taken, room)
         if batch.worked >= batch.size or times < 1:
             size = int(max(batch.worked, 1) * times)
-            self._size = max(LEAST if crowded or room < 1 else FIRST, min(MOST, size))
+            least = min(LEAST, GENTLE_LEAST) if self._gentle else LEAST
+            self._size = max(least if crowded or room < 1 else FIRST, min(MOST, size))
+
+
+class Chances:
+    """Whether to try again what others have spoiled: each time they do, twice as many turns are let pass."""
+
+    def __init__(self) -> None:
+        self._passed = self._to_pass = 0
+
+    def are_good(self) -> bool:
+        """Whether to try it this time."""
+        self._passed += 1
+        return self._passed > self._to_pass
+
+    def learn(self, spoiled: bool) -> None:
+        """Say how a try ended."""
+        self._passed, self._to_pass = 0, min(2 * self._to_pass + 1, MOST_PASSED) if spoiled else 0
 
 
 def within(sizes: Iterable[tuple[int, int]], most: int) -> int:

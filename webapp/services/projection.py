@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, select, update
 
 from webapp.config import Settings
-from webapp.database import CROWDED, begin, is_away
+from webapp.database import CROWDED, begin, begin_work, is_away
 from webapp.domain import mapping
 from webapp.domain.batch import Heard, Said, Sent, hear, say
 from webapp.domain.digests import digest_of
@@ -115,7 +115,7 @@ def _batch(
     """One transaction; how many events it took."""
     asked = ahead.answer(source_id)
     try:
-        with begin(engine) as connection:
+        with begin_work(engine) as connection:
             batch.begun(connection.info.get(CROWDED, False))
             source = lock(connection, source_id)
             if source is None or source.pause:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.database import CROWDED, begin
+from webapp.database import CROWDED, Overtaken, begin, begin_work
 from webapp.domain import mapping
 from webapp.failpoints import reach
 from webapp.models import Source, Sync, User, now
@@ -32,7 +32,7 @@ from webapp.services import (
 from webapp.services.deletion import DeletionReport, deletion_report
 from webapp.services.heartbeats import silent
 from webapp.services.neighbours import Neighbours
-from webapp.services.pacing import Batch, Pace, collecting_later
+from webapp.services.pacing import Batch, Chances, Pace, collecting_later
 from webapp.services.previews import Preview, preview, waiting
 from webapp.services.projection import never
 
@@ -54,6 +54,8 @@ __all__ = [
     "why_not_to_cancel",
 ]
 
+# Of a step while others want to write to SQLite. One that places is half of it reading, without the lock.
+STEP_SECONDS, ERASING_SECONDS = 0.009, 0.005
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
 STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
@@ -215,7 +217,8 @@ def run(
     with engine.connect() as connection:
         kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
     deleting = kind == "deletion"
-    pace = Pace(engine.dialect.name)
+    pace = Pace(engine.dialect.name, gentle=ERASING_SECONDS if deleting else STEP_SECONDS)
+    chances = Chances()
     with Neighbours(engine) as neighbours:
         while not stop():
             if deleting and not deletion.ready(engine, sync_id):
@@ -226,7 +229,7 @@ def run(
                 time.sleep(NOT_READY)
                 continue
             with pace.batch() as batch, collecting_later():
-                worked = _step(engine, sync_id, settings, batch, neighbours)
+                worked = _step(engine, sync_id, settings, batch, neighbours, chances)
             if worked is None:
                 break
             if not worked:
@@ -237,19 +240,38 @@ def run(
 
 
 def _step(
-    engine: Engine, sync_id: int, settings: Settings, batch: Batch, neighbours: Neighbours
+    engine: Engine, sync_id: int, settings: Settings, batch: Batch, neighbours: Neighbours, chances: Chances
 ) -> int | None:
-    """One transaction of the work; how many rows it went through, None when nothing is left to do."""
-    with begin(engine) as connection:
+    """One transaction of the work; how many rows it went through, None when nothing is left to do.
+
+    On SQLite it reads without the lock that everybody needs, unless others write so often that one of them
+    always does meanwhile.
+    """
+    if chances.are_good():
+        try:
+            worked = _tried(engine, sync_id, settings, batch, neighbours, late=True)
+        except Overtaken:
+            chances.learn(spoiled=True)
+        else:
+            chances.learn(spoiled=False)
+            return worked
+    return _tried(engine, sync_id, settings, batch, neighbours, late=False)
+
+
+def _tried(
+    engine: Engine, sync_id: int, settings: Settings, batch: Batch, neighbours: Neighbours, *, late: bool
+) -> int | None:
+    with begin_work(engine, late) as connection:
         batch.begun(neighbours.look() or connection.info.get(CROWDED, False))
         sync = _claimed(connection, sync_id)
         if sync is None:
             return None
         reach(f"{sync.kind}.after_claim")
-        worked = STEPS[sync.kind](connection, sync, settings, batch.size)
+        # A step by itself: the next one counts everything first, and nobody need wait for that.
+        worked = STEPS[sync.kind](connection, sync, settings, batch.size) if sync.started_at else 0
         if worked is not None:
             batch.worked = worked
-            _beat(connection, sync_id)
+            _beat(connection, sync_id, sync)
         reach(f"{sync.kind}.before_commit")
     neighbours.look()  # at our own commit
     reach(f"{sync.kind}.after_commit")
@@ -264,17 +286,15 @@ def _claimed(connection: Connection, sync_id: int) -> Any | None:
         return None
     locks.lock_one(connection, source_id)
     sync = connection.execute(_SYNC, this).first()
-    if sync is None or sync.state not in OPEN:
-        return None
-    if sync.started_at is None:
-        started = {"started_at": now(), "state": "running" if sync.state == "queued" else sync.state}
-        progress.note(connection, sync_id, **started)
-        sync = connection.execute(_SYNC, this).first()
-    return sync
+    return sync if sync is not None and sync.state in OPEN else None
 
 
-def _beat(connection: Connection, sync_id: int) -> None:
-    progress.note(connection, sync_id, heartbeat_at=now())
+def _beat(connection: Connection, sync_id: int, unstarted: Any = None) -> None:
+    columns: dict[str, Any] = {"heartbeat_at": now()}
+    if unstarted is not None and unstarted.started_at is None:
+        columns["started_at"] = columns["heartbeat_at"]
+        columns |= {"state": "running"} if unstarted.state == "queued" else {}
+    progress.note(connection, sync_id, **columns)
 
 
 def stalled(engine: Engine) -> list[int]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from webapp.models.search import FTS
 
-_PAGES = 100
+_PAGES = 10
 """Pages of the index that one step of merging writes."""
 _LENGTH = 3
 _MOST = 12

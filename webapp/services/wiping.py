@@ -30,7 +30,7 @@ from functools import cache
 
 from webapp.turns import turn
 
-SECONDS = 0.02  # for which one round holds the write lock
+SECONDS = 0.005  # for which one round holds the write lock
 READ = 64  # pages read at once
 _TABLE_OR_INDEX = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 """First byte of a page that has a gap, and the length of its header. Any other begins with the number of a
