@@ -54,8 +54,8 @@ __all__ = [
     "why_not_to_cancel",
 ]
 
-# Of a step while others want to write to SQLite. One that places is half of it reading, without the lock.
-STEP_SECONDS, ERASING_SECONDS = 0.009, 0.005
+# Of a step while others want to write to SQLite; of one that places half is reading, without the lock.
+STEP_SECONDS = 0.009
 NOT_READY = 0.5  # seconds until what is in the way of a deletion's end is looked at again
 
 STEPS: dict[str, Callable[[Connection, Any, Settings, int], int | None]] = {
@@ -217,8 +217,7 @@ def run(
     with engine.connect() as connection:
         kind = connection.scalar(select(Sync.kind).where(Sync.id == sync_id))
     deleting = kind == "deletion"
-    pace = Pace(engine.dialect.name, gentle=ERASING_SECONDS if deleting else STEP_SECONDS)
-    chances = Chances()
+    pace, chances = Pace(engine.dialect.name, gentle=STEP_SECONDS), Chances()
     with Neighbours(engine) as neighbours:
         while not stop():
             if deleting and not deletion.ready(engine, sync_id):
