@@ -23,7 +23,7 @@ from webapp.turns import turn
 # How often emptying the write-ahead log is tried, about half a second each, before others have their turn.
 TRIES = 10
 ROUNDS = 2.0  # seconds for rounds of wiping, before whoever waits for this work hears of it
-_REST = 0.02  # seconds that others have between two rounds
+_REST = 0.005  # seconds that others have between two rounds
 
 
 def wipe_gaps(engine: Engine, sync_id: int) -> bool:
