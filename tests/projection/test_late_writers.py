@@ -44,8 +44,11 @@ def test_work_that_nobody_overtook_is_committed(engine: Engine) -> None:
 
 
 @ON_SQLITE
-def test_while_work_reads_others_write_and_what_it_read_is_not_written_over(engine: Engine) -> None:
-    """Who writes meanwhile does not wait; the work hears of it before it changes anything."""
+@pytest.mark.parametrize("still_writing", [False, True])
+def test_while_work_reads_others_write_and_what_it_read_is_not_written_over(
+    engine: Engine, still_writing: bool
+) -> None:
+    """Who writes meanwhile does not wait, nor does the work for them: what it read is old by then."""
     with begin(engine) as connection:
         factories.source(connection)
 
@@ -54,29 +57,14 @@ def test_while_work_reads_others_write_and_what_it_read_is_not_written_over(engi
             assert _name(connection)
             with begin(engine) as other:
                 _rename(other, "Sooner")
+                if still_writing:
+                    _rename(connection, "Late")
             _rename(connection, "Late")
 
     with pytest.raises(Overtaken):
         work()
     with engine.connect() as connection:
-        assert _name(connection) == "Sooner"
-
-
-@ON_SQLITE
-def test_while_somebody_writes_work_that_has_read_is_overtaken(engine: Engine) -> None:
-    """It does not wait for them either, since what it read is old by then."""
-    with begin(engine) as connection:
-        factories.source(connection)
-
-    def work() -> None:
-        with begin_work(engine, late=True) as connection:
-            assert _name(connection)
-            with begin(engine) as other:
-                _rename(other, "Sooner")
-                _rename(connection, "Late")
-
-    with pytest.raises(Overtaken):
-        work()
+        assert (_name(connection) == "Sooner") is not still_writing
 
 
 @ON_SQLITE
