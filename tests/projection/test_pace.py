@@ -162,18 +162,20 @@ def test_others_who_write_make_batches_short_and_get_a_rest() -> None:
 def test_who_waits_to_write_goes_before_who_has_just_written(engine: Engine) -> None:
     """A writer that begins again at once finds that somebody was waiting, and comes after them."""
     order: list[str] = []
-    waiting = threading.Event()
+    waiting, database = threading.Event(), Path(str(engine.url.database))
 
     def other() -> None:
         waiting.set()
         with begin(engine):
             order.append("other")
+            while _is_free(database):  # until the first has asked for its turn again
+                time.sleep(0.001)
 
     thread = threading.Thread(target=other)
     with begin(engine):
         thread.start()
         waiting.wait()
-        while _is_free(Path(str(engine.url.database))):
+        while _is_free(database):
             time.sleep(0.001)
     with begin(engine) as connection:
         order.append("first")
