@@ -25,7 +25,6 @@ from webapp.sqlite import writing as writing
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
-
 # Classes of PostgreSQL's errors that are about the server: connections, transactions that gave way, a full
 # disk or too many connections, locks, an operator's hand, the machine.
 _ABOUT_THE_SERVER = ("08", "40", "53", "55", "57", "58")

@@ -18,6 +18,7 @@ from webapp.database import run
 from webapp.models import Event
 from webapp.models.source import MICROS_PER_HOUR
 from webapp.services.arrays import pack
+from webapp.services.rows import parts_of
 
 Row = tuple[int, int, bytes]
 FEW, LARGEST = 32, 128  # rows in one statement of SQLite
@@ -43,11 +44,10 @@ def insert_events(connection: Connection, rows: list[Row], writer: int) -> None:
             arrays = (pack(type_, column) for type_, column in zip(_TYPES, columns, strict=True))
             run(connection, _INSERT_ARRAYS, (*arrays, writer))
         return
-    begin = 0
-    while begin < len(rows):
-        count = _next_of(len(rows) - begin)
-        run(connection, _inserting(count), tuple(chain.from_iterable(rows[begin : begin + count])))
-        begin += count
+    # The driver lets go of Python's lock at every statement, and then queues for it behind the threads that
+    # answer calls; so few statements take many rows.
+    for some in parts_of(rows, FEW, LARGEST):
+        run(connection, _inserting(len(some)), tuple(chain.from_iterable(some)))
     came: Counter[tuple[int, int]] = Counter()
     for when, number in Counter(map(_WHEN, rows)).items():  # few, since a call's events came at one instant
         came[hour_of(*when)] += number
@@ -69,15 +69,6 @@ def tell(connection: Connection, tallies: Iterable[Sequence[int]]) -> None:
     statement = _tally("%s" if connection.dialect.name == "postgresql" else "?")
     for tally in tallies:
         run(connection, statement, tuple(tally))
-
-
-def _next_of(waiting: int) -> int:
-    """How many of the rows that wait go into the next statement of SQLite.
-
-    The driver lets go of Python's lock at every statement, and then queues for it behind the threads that
-    answer calls; so few statements take many rows. Few sizes there are, so that it knows them again.
-    """
-    return waiting if waiting <= FEW else min(LARGEST, 1 << (waiting.bit_length() - 1))
 
 
 @lru_cache

@@ -7,7 +7,7 @@ in another order than their ids are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,7 +235,7 @@ def project(
         events = [event for event in events if event.id not in gone]
     if answer and answer[0].repeats != gone:  # what was read ahead knows lately's repeats, not all of them
         answer = None
-    said = _said(connection, source, _sent(events, digests), settings, answer)
+    said = _said(connection, source, events, digests, settings, answer)
     folded = _join_and_place(connection, source, said)
     _fold_again(connection, source, events, settings)
     write_outcomes(connection, said.outcomes)
@@ -253,13 +253,14 @@ def project(
 def _said(
     connection: Connection,
     source: Row[Any],
-    sent: Iterable[Sent],
+    events: Sequence[Row[Any]],
+    digests: Mapping[int, bytes | None],
     settings: Settings,
     answer: tuple[Heard, Said] | None,
 ) -> Said:
     """What some events come to, without custom attributes over the limit; which were told is noted."""
-    rules, events = mapping.of(source.applied_mapping), [] if answer else [*sent]
-    heard, said = answer or (hear(events, rules), None)
+    rules = mapping.of(source.applied_mapping)
+    heard, said = answer or (hear(_sent(events, digests), rules), None)
     for event_id, error in heard.broken:
         log.error("event_parked", source_id=source.id, event_id=event_id, error=error)
     path_counts.note(connection, source.id, source.generation, heard.paths)
@@ -267,12 +268,11 @@ def _said(
     over = sightings.note(connection, source.id, source.generation, heard.attributes, limit)
     if said is None:
         return say(heard, over)
-    return said if not over else say(hear([*sent], rules), over)
+    return said if not over else say(hear(_sent(events, digests), rules), over)
 
 
-def _sent(events: Sequence[Row[Any]], digests: Mapping[int, bytes | None]) -> Iterator[Sent]:
-    """Events as a domain reads them; made when somebody does."""
-    return ((event.id, event.received_at, event.body, digests[event.id]) for event in events)
+def _sent(events: Sequence[Row[Any]], digests: Mapping[int, bytes | None]) -> list[Sent]:
+    return [(event.id, event.received_at, event.body, digests[event.id]) for event in events]
 
 
 def _digests(events: Sequence[Row[Any]]) -> dict[int, bytes | None]:

@@ -145,16 +145,20 @@ def upsert(
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 
-def parts_of(rows: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def parts_of(rows: Sequence[Item], few: int = 1, most: int = AT_ONCE) -> Iterator[Sequence[Item]]:
     """Rows for one statement of SQLite each, in few sizes, so that it knows the statements again.
+
+    Args:
+        few: so many go into one statement, whatever their number.
+        most: rows of a statement, a power of two.
 
     Whenever another statement begins, FTS5 writes the trigrams it has of the last one to its index, as a part
     of its own. With a statement for each row these parts, and merging them, took longer than the row with all
     its other indexes.
     """
     begin = 0
-    while begin < len(rows):
-        count = min(AT_ONCE, 1 << ((len(rows) - begin).bit_length() - 1))
+    while left := len(rows) - begin:
+        count = left if left <= few else min(most, 1 << (left.bit_length() - 1))
         yield rows[begin : begin + count]
         begin += count
 

@@ -266,11 +266,11 @@ def _tried(
         if sync is None:
             return None
         reach(f"{sync.kind}.after_claim")
-        # A step by itself: the next one counts everything first, and nobody need wait for that.
-        worked = STEPS[sync.kind](connection, sync, settings, batch.size) if sync.started_at else 0
+        step = STEPS[sync.kind] if sync.started_at else _start
+        worked = step(connection, sync, settings, batch.size)
         if worked is not None:
             batch.worked = worked
-            _beat(connection, sync_id, sync)
+            _beat(connection, sync_id)
         reach(f"{sync.kind}.before_commit")
     neighbours.look()  # at our own commit
     reach(f"{sync.kind}.after_commit")
@@ -288,12 +288,15 @@ def _claimed(connection: Connection, sync_id: int) -> Any | None:
     return sync if sync is not None and sync.state in OPEN else None
 
 
-def _beat(connection: Connection, sync_id: int, unstarted: Any = None) -> None:
-    columns: dict[str, Any] = {"heartbeat_at": now()}
-    if unstarted is not None and unstarted.started_at is None:
-        columns["started_at"] = columns["heartbeat_at"]
-        columns |= {"state": "running"} if unstarted.state == "queued" else {}
-    progress.note(connection, sync_id, **columns)
+def _start(connection: Connection, sync: Any, _settings: Settings, _limit: int) -> int:
+    """A step by itself: the next one counts everything before it writes, and nobody need wait for that."""
+    state = "running" if sync.state == "queued" else sync.state
+    progress.note(connection, sync.id, started_at=now(), state=state)
+    return 0
+
+
+def _beat(connection: Connection, sync_id: int) -> None:
+    progress.note(connection, sync_id, heartbeat_at=now())
 
 
 def stalled(engine: Engine) -> list[int]:
